@@ -1,0 +1,235 @@
+"""The seams between the rooms: the page to read first.
+
+The data flows one way::
+
+    name -> source -> Unverified -> store -> image -> layers applied -> snapshot
+         -> mounted root -> bundle -> runtime -> exit status
+
+A `Source` gives `Unverified` content, which nobody can read. A `ContentStore` takes
+it, checks it, and only what the store gives back is parsed, applied or run. All
+collaborators are passed as these Protocols; `imgfetch.client` puts them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.oci.image import Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """Content from outside. It has no ``read``: only a store's ``ingest`` takes it.
+
+    Attributes:
+        descriptor: what it is said to be.
+        chunks: opens a transfer from an offset in bytes and yields what follows.
+            Closing the generator ends the transfer. A source that can't start
+            in the middle still takes any offset, and skips.
+        origin: where from, for errors; no secret in it.
+    """
+
+    descriptor: Descriptor
+    chunks: Callable[[int], Generator[bytes, None, None]]
+    origin: str
+
+
+class Source(Protocol):
+    """Where one image comes from: a repository, a layout, an archive.
+
+    Attributes:
+        name: for people and errors; no secret in it.
+    """
+
+    name: str
+
+    def resolve(self) -> Unverified:
+        """The image's topmost document: a manifest or an index.
+
+        The descriptor's digest is what the name asked for, or was computed from
+        the raw bytes received, never what a header claims.
+
+        Raises:
+            NotFoundError: not there, or no access.
+            RegistryError: the registry answered with an error.
+            NetworkError: no answer.
+            NotInStoreError: a layout or an archive without it.
+        """
+        ...
+
+    def fetch(self, descriptor: Descriptor) -> Unverified:
+        """Some content that a verified document names.
+
+        Nothing is transferred before ``chunks`` is called. Errors are raised there,
+        as in `resolve`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give connections and files back."""
+        ...
+
+
+Stage = Literal["waiting", "fetching", "present", "done", "applying", "applied"]
+
+
+class Progress(Protocol):
+    """Told how far the work has come; called from several threads at once."""
+
+    def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
+        """``done`` bytes of a descriptor's ``size`` are through this stage."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something that a person should know and that does not stop the work."""
+        ...
+
+
+class ContentStore(Protocol):
+    """Verified content by digest. Safe for many threads and processes at once."""
+
+    def contains(self, descriptor: Descriptor) -> bool:
+        """Whether the content is there, by name and size."""
+        ...
+
+    def ingest(self, content: Unverified, progress: Progress) -> None:
+        """Verify content and keep it; it shows up whole or not at all.
+
+        What is there already is not transferred again.
+
+        Raises:
+            DigestMismatchError: other bytes than promised.
+            SizeMismatchError: more or fewer bytes than promised.
+            NoSpaceError: no space or inodes left.
+            StoreError: the store can't be written.
+        """
+        ...
+
+    def read(self, descriptor: Descriptor, limit: int) -> bytes:
+        """A document's bytes, verified again.
+
+        Raises:
+            NotInStoreError: not there.
+            StoreCorruptError: there, but no longer what its name says.
+            DocumentError: longer than ``limit`` bytes.
+        """
+        ...
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A blob, unbuffered, at its start.
+
+        Raises:
+            NotInStoreError: not there.
+            StoreCorruptError: there, but not a plain file of that size.
+        """
+        ...
+
+
+class ReferenceStore(Protocol):
+    """Names of images: the ``manifests`` of a layout's ``index.json``."""
+
+    def lookup(self, name: str) -> Descriptor | None:
+        """What a name stands for."""
+        ...
+
+    def tag(self, name: str, descriptor: Descriptor) -> None:
+        """Let a name stand for something; it may have stood for something else.
+
+        Raises:
+            StoreError: ``index.json`` can't be read or written.
+        """
+        ...
+
+    def untag(self, name: str) -> Descriptor | None:
+        """Forget a name.
+
+        Returns:
+            What it stood for; None when there was no such name.
+        """
+        ...
+
+    def entries(self) -> list[tuple[str | None, Descriptor]]:
+        """All names, in the order of ``index.json``; None for entries without one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStats:
+    """What applying a layer did.
+
+    Attributes:
+        entries: tar entries, whiteouts included.
+        size: bytes of the uncompressed stream.
+        skipped_devices: device nodes that could not be made here.
+        dropped_xattrs: names of extended attributes left out.
+        unmapped_owners: entries whose owner has no id here.
+    """
+
+    entries: int
+    size: int
+    skipped_devices: int = 0
+    dropped_xattrs: tuple[str, ...] = ()
+    unmapped_owners: int = 0
+
+
+class LayerApplier(Protocol):
+    """Applies one layer to a directory tree."""
+
+    def apply(self, blob: BinaryIO, layer: Layer, root: int) -> LayerStats:
+        """Apply a layer onto what is below ``root``, a directory's descriptor.
+
+        The stream is read to its end and its digest compared with the diffID. After
+        an error the tree is half-done: it has to be a staging directory.
+
+        Raises:
+            MalformedLayerError: not a well-formed archive.
+            UnsafeLayerError: an entry with no safe meaning.
+            LayerLimitError: beyond the limits.
+            DiffIDMismatchError: another stream than the config promises.
+            NoSpaceError: no space or inodes left.
+        """
+        ...
+
+
+class Snapshotter(Protocol):
+    """Turns layers into root filesystems, and keeps what it has unpacked."""
+
+    def prepare(self, layers: Sequence[Layer]) -> None:
+        """Unpack what is not unpacked yet; all of it is complete or absent."""
+        ...
+
+    def mount(self, layers: Sequence[Layer], directory: Path) -> Path:
+        """A root filesystem of one's own over unpacked layers.
+
+        Args:
+            layers: prepared before.
+            directory: an empty directory for what this root needs of its own;
+                removing it (after the mount is gone) removes all that was written.
+
+        Returns:
+            The root filesystem's path.
+        """
+        ...
+
+
+class Runtime(Protocol):
+    """An OCI runtime (runc and those that take its command line)."""
+
+    def run(self, container_id: str, bundle: Path) -> int:
+        """Run a bundle in the foreground and pass stdio and signals through.
+
+        Returns:
+            The container's exit status, 128+n after signal n.
+
+        Raises:
+            RuntimeMissingError: no runtime.
+            RuntimeFailedError: it failed before the container's process ran.
+        """
+        ...

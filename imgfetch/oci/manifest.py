@@ -1,0 +1,132 @@
+"""Manifests and indexes, of OCI and of Docker's schema 2.
+
+The raw bytes stay beside the parsed values: digests are of raw bytes, and what goes
+out again is what came in. A body that could be read as both kinds, or whose own
+``mediaType`` differs from what it was announced as, is refused
+(CVE-2021-41190; distribution-spec "Pulling manifests").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import DocumentError, UnsupportedContentError
+from imgfetch.oci import mediatype
+from imgfetch.oci.descriptor import Descriptor
+from imgfetch.oci.document import MANIFEST_LIMIT, Object, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One platform's image, or an artifact.
+
+    Attributes:
+        raw: the document's bytes.
+        media_type: OCI's or Docker's manifest type.
+        config: the config blob.
+        layers: the layers, lowest first.
+        artifact_type: for what is no image.
+        subject: what this refers to.
+        annotations: free-form.
+    """
+
+    raw: bytes = field(repr=False)
+    media_type: str
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    artifact_type: str | None = None
+    subject: Descriptor | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the config is an image's and each layer a changeset."""
+        return self.config.media_type in mediatype.CONFIGS and all(
+            mediatype.is_layer(layer.media_type) for layer in self.layers
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A list of manifests, mostly one for each platform.
+
+    Attributes:
+        raw: the document's bytes.
+        media_type: OCI's index or Docker's manifest list type.
+        manifests: the entries, in order.
+        artifact_type: for what is no image.
+        subject: what this refers to.
+        annotations: free-form.
+    """
+
+    raw: bytes = field(repr=False)
+    media_type: str
+    manifests: tuple[Descriptor, ...]
+    artifact_type: str | None = None
+    subject: Descriptor | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def parse(raw: bytes, media_type: str = "", what: str = "manifest") -> Manifest | Index:
+    """Parse a manifest or an index.
+
+    Args:
+        raw: the bytes, verified by the caller.
+        media_type: what it was announced as: a descriptor's media type or a
+            ``Content-Type``. Generic types count as no announcement.
+        what: for errors.
+
+    Raises:
+        DocumentError: malformed, ambiguous, or of another type than announced.
+        UnsupportedContentError: schema 1, or nothing that we know.
+        InvalidDigestError: a descriptor's digest is outside the grammar.
+    """
+    document = load(raw, what, limit=MANIFEST_LIMIT)
+    kind = _media_type(document, mediatype.normalize(media_type))
+    subject = document.optional_object("subject")
+    artifact_type = document.optional_string("artifactType")
+    annotations = document.string_map("annotations")
+    parsed_subject = Descriptor.from_object(subject) if subject else None
+    if kind in mediatype.INDEXES:
+        manifests = tuple(Descriptor.from_object(entry) for entry in document.objects("manifests"))
+        return Index(raw, kind, manifests, artifact_type, parsed_subject, annotations)
+    config = Descriptor.from_object(document.object("config"))
+    layers = tuple(Descriptor.from_object(entry) for entry in document.objects("layers"))
+    return Manifest(raw, kind, config, layers, artifact_type, parsed_subject, annotations)
+
+
+def _media_type(document: Object, announced: str) -> str:
+    """Decide what a document is, from what it says and what was said of it."""
+    own = mediatype.normalize(document.string("mediaType", ""))
+    for claimed in (announced, own):
+        if claimed in mediatype.DOCKER_SCHEMA1:
+            message = f"{document.where}: image manifest schema 1 is not supported"
+            raise UnsupportedContentError(message, hint="push the image again with a current tool")
+    if document.value.get("schemaVersion") == 1:
+        message = f"{document.where}: image manifest schema 1 is not supported"
+        raise UnsupportedContentError(message, hint="push the image again with a current tool")
+    like_index = "manifests" in document
+    like_manifest = "layers" in document or "config" in document
+    if like_index and like_manifest:
+        message = f"{document.where} could be an index and a manifest: refused as ambiguous"
+        raise DocumentError(message)
+    known = mediatype.INDEXES | mediatype.MANIFESTS
+    specific = [kind for kind in (announced, own) if kind not in mediatype.GENERIC]
+    if len(set(specific)) > 1:
+        message = f"{document.where}: its mediaType is not what it was announced as"
+        raise DocumentError(message, expected=announced, actual=own)
+    if specific:
+        kind = specific[0]
+    else:
+        kind = mediatype.OCI_INDEX if like_index else mediatype.OCI_MANIFEST
+    if kind not in known:
+        message = f"{document.where}: media type {kind[:100]!r} is neither a manifest nor an index"
+        raise UnsupportedContentError(message)
+    if (kind in mediatype.INDEXES and like_manifest) or (kind in mediatype.MANIFESTS and like_index):
+        message = f"{document.where}: its fields are not those of {kind}"
+        raise DocumentError(message)
+    return kind
