@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imgfetch.fs.idmap import IdRange
+
 Propagation = Literal["private", "rprivate", "slave", "rslave"]
 Scope = Literal["private", "host"]
 
@@ -142,15 +144,6 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True)
-class IdMap:
-    """One line of a user namespace's uid_map or gid_map."""
-
-    container_id: int
-    host_id: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class ProcessOptions:
     """What runs, as whom and where.
 
@@ -167,7 +160,7 @@ class ProcessOptions:
         console_size: rows and columns of the caller's terminal.
         init: whether a small init is pid 1.
         umask: None for 0022.
-        stop_signal: normalised name, e.g. ``SIGTERM``; None for the image's.
+        stop_signal: number; None for the image's.
         oom_score_adj: None to leave it alone.
         ulimits: resource limits.
         preserve_fds: file descriptors from 3 on that are passed on.
@@ -184,7 +177,7 @@ class ProcessOptions:
     console_size: tuple[int, int] | None = None
     init: bool = False
     umask: int | None = None
-    stop_signal: str | None = None
+    stop_signal: int | None = None
     oom_score_adj: int | None = None
     ulimits: tuple[Ulimit, ...] = ()
     preserve_fds: int = 0
@@ -273,8 +266,8 @@ class SecurityOptions:
     uts: Scope = "private"
     cgroupns: Scope | None = None
     userns: Literal["host", "auto", "keep-id"] = "auto"
-    uid_maps: tuple[IdMap, ...] = ()
-    gid_maps: tuple[IdMap, ...] = ()
+    uid_maps: tuple[IdRange, ...] = ()
+    gid_maps: tuple[IdRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
