@@ -1,0 +1,1 @@
+"""The command line: the only owner of arguments, environment, terminal and exit."""

@@ -1,0 +1,66 @@
+"""``imgfetch pull``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgfetch.cli import output
+from imgfetch.cli.options import registry_options
+from imgfetch.errors import UsageError
+
+if TYPE_CHECKING:
+    from imgfetch.cli.root import Invocation
+    from imgfetch.workflow.obtain import Policy
+
+
+@click.command("pull")
+@click.option(
+    "--platform",
+    "platforms",
+    metavar="OS/ARCH[/VARIANT]",
+    multiple=True,
+    help="Instead of this machine's platform; may be repeated.",
+)
+@click.option("--all-platforms", is_flag=True, help="Every platform of the image.")
+@click.option("--unpack", is_flag=True, help="Unpack the layers too, so that run starts at once.")
+@click.option(
+    "--policy",
+    type=click.Choice(["missing", "always", "newer", "never"]),
+    default="newer",
+    show_default=True,
+    help="When to ask the registry.",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Blobs fetched at once.")
+@registry_options
+@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    /,
+    references: tuple[str, ...],
+    platforms: tuple[str, ...],
+    policy: Policy,
+    *,
+    all_platforms: bool,
+    unpack: bool,
+    **flags: Any,
+) -> None:
+    """Fetch images, verify them and keep them in the store.
+
+    Prints NAME@DIGEST for each, the digest being the platform's own.
+    """
+    if platforms and all_platforms:
+        message = "--platform and --all-platforms contradict each other"
+        raise UsageError(message)
+    with invocation.client(**flags) as client:
+        pulled = [
+            line
+            for reference in references
+            for line in client.pull(
+                reference, platforms=platforms, all_platforms=all_platforms, policy=policy
+            )
+        ]
+        for line in pulled:
+            output.result(str(line))

@@ -1,0 +1,108 @@
+"""The entry point: one command, its errors, its exit status.
+
+Commands are imported when they are called. A failure of ours ends with the status
+of its class, a failure of ours in ``run`` with 125 as docker and podman have it, and
+an exception that nobody planned with 1 and a request to report it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from imgfetch.cli import exitcodes, output
+from imgfetch.cli.root import Invocation, root
+from imgfetch.errors import ImgfetchError, InterruptedBySignalError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+# The container's own exit status is passed through by these, so ours has to be
+# the one that scripts know from docker.
+_CONTAINER_COMMANDS = frozenset({"run", "exec"})
+
+# -vv
+_TRACEBACK = 2
+
+_STDERR = 2
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    _ensure_standard_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Python's default for both skips every `finally`.
+        signal.signal(number, _interrupt)
+    status = invoke(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # As cat and others do when the reader has gone: quietly, by SIGPIPE's status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = exitcodes.SIGNAL_BASE + signal.SIGPIPE
+    sys.exit(status)
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status."""
+    invocation = Invocation()
+    try:
+        outcome = root.main(
+            list(arguments), prog_name="imgfetch", standalone_mode=False, obj=invocation
+        )
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        status = exitcodes.SIGNAL_BASE + signal.SIGINT
+    except BrokenPipeError:
+        status = exitcodes.SIGNAL_BASE + signal.SIGPIPE
+    except click.ClickException as failure:
+        failure.show(sys.stderr)
+        runs = invocation.command in _CONTAINER_COMMANDS
+        status = exitcodes.RUN_FAILED if runs else failure.exit_code
+    except ImgfetchError as failure:
+        status = _failed(failure, invocation.command, verbose=invocation.verbose)
+    except Exception as failure:  # noqa: BLE001 - the last line of defence: reported as a bug
+        status = _bug(failure, invocation.command, verbose=invocation.verbose)
+    else:
+        status = outcome if isinstance(outcome, int) else exitcodes.OK
+    return status
+
+
+def _failed(failure: ImgfetchError, command: str | None, *, verbose: int) -> int:
+    if verbose >= _TRACEBACK:
+        _traceback(failure)
+    output.error(failure)
+    status = exitcodes.for_error(failure)
+    if command in _CONTAINER_COMMANDS and not isinstance(failure, InterruptedBySignalError):
+        return exitcodes.RUN_FAILED
+    return status
+
+
+def _bug(failure: Exception, command: str | None, *, verbose: int) -> int:
+    if verbose >= _TRACEBACK:
+        _traceback(failure)
+    output.message(f"imgfetch: a bug in imgfetch: {type(failure).__name__}: {failure}")
+    output.message("  please report it, with what this command prints with -vv")
+    return exitcodes.RUN_FAILED if command in _CONTAINER_COMMANDS else exitcodes.BUG
+
+
+def _traceback(failure: BaseException) -> None:
+    import traceback
+
+    for line in "".join(traceback.format_exception(failure)).splitlines():
+        output.message(line)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise InterruptedBySignalError(number)
+
+
+def _ensure_standard_streams() -> None:
+    """Let no file of ours become descriptor 0, 1 or 2 when the caller closed them."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)

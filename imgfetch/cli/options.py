@@ -1,0 +1,69 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+_REGISTRY = (
+    click.option("--authfile", metavar="FILE", help="Credentials, as docker's config.json."),
+    click.option("--creds", metavar="USER:PASS", help="Credentials for this command."),
+    click.option(
+        "--plain-http",
+        metavar="HOST",
+        multiple=True,
+        help="Speak HTTP to this registry; loopback ones need no asking.",
+    ),
+    click.option(
+        "--insecure-skip-verify",
+        metavar="HOST",
+        multiple=True,
+        help="Accept any TLS certificate from this registry.",
+    ),
+    click.option("--ca", metavar="FILE", help="Certificates (PEM) to trust besides the system's."),
+    click.option("--retries", type=click.IntRange(0), metavar="N", help="Tries after the first."),
+)
+
+REGISTRY_OPTIONS = (
+    "authfile",
+    "creds",
+    "plain_http",
+    "insecure_skip_verify",
+    "ca",
+    "retries",
+)
+
+
+def registry_options(function: _Function) -> _Function:
+    """The options of every command that may reach a registry."""
+    for option in reversed(_REGISTRY):
+        function = option(function)
+    return function
+
+
+def platform_option(function: _Function) -> _Function:
+    """``--platform``, for commands that take one."""
+    option = click.option(
+        "--platform",
+        metavar="OS/ARCH[/VARIANT]",
+        help="Instead of this machine's platform.",
+    )
+    return option(function)
+
+
+def format_option(function: _Function) -> _Function:
+    """``--format``, for commands that list or describe."""
+    option = click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        help="For people, or for programs.",
+    )
+    return option(function)

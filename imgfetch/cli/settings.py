@@ -1,0 +1,187 @@
+"""Where each setting comes from: flag, then environment, then config file, then default.
+
+The only reader of the environment. What collaborators need of it (``PATH``, proxies,
+where credentials live) is copied into `Settings.environment` here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgfetch.client import Settings
+from imgfetch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A setting's value and where it came from."""
+
+    value: Any
+    source: str
+
+
+def _boolean(value: object, name: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    raise _wrong(name, value, "true or false")
+
+
+def _integer(value: object, name: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    raise _wrong(name, value, "a number")
+
+
+def _text(value: object, name: str) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise _wrong(name, value, "some text")
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(filter(None, value.split(":")))
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise _wrong(name, value, "a list of texts")
+
+
+def _wrong(name: str, value: object, expected: str) -> UsageError:
+    message = f"setting {name}: unusable value"
+    return UsageError(message, expected=expected, actual=repr(value)[:80])
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    parse: Callable[[object, str], Any]
+    environment: str | None = None
+    default: Any = None
+
+
+# Config file keys are these names.
+SETTINGS: dict[str, _Setting] = {
+    "store": _Setting(_text, "IMGFETCH_STORE"),
+    "offline": _Setting(_boolean, "IMGFETCH_OFFLINE", default=False),
+    "platform": _Setting(_text, "IMGFETCH_PLATFORM"),
+    "runtime": _Setting(_text, "IMGFETCH_RUNTIME"),
+    "network": _Setting(_text, "IMGFETCH_NETWORK", default="auto"),
+    "rootfs_mode": _Setting(_text, "IMGFETCH_ROOTFS_MODE", default="auto"),
+    "jobs": _Setting(_integer, "IMGFETCH_JOBS", default=4),
+    "authfile": _Setting(_text, "REGISTRY_AUTH_FILE"),
+    "creds": _Setting(_text),
+    "plain_http": _Setting(_texts, default=()),
+    "insecure_skip_verify": _Setting(_texts, default=()),
+    "ca": _Setting(_text),
+    "retries": _Setting(_integer, default=3),
+    "progress": _Setting(_text, "IMGFETCH_PROGRESS", default="auto"),
+    "quiet": _Setting(_boolean, default=False),
+}
+
+
+def load(flags: Mapping[str, Any], config: str | None) -> dict[str, Sourced]:
+    """Every setting with its source.
+
+    Args:
+        flags: values given on the command line; None where not given.
+        config: path of the config file given on the command line.
+
+    Raises:
+        UsageError: an unusable value, or a config file that can't be read.
+    """
+    path, file = _config_file(config)
+    sourced = {}
+    for name, setting in SETTINGS.items():
+        flag = flags.get(name)
+        variable = setting.environment
+        if flag is not None and flag != ():
+            sourced[name] = Sourced(setting.parse(flag, name), "flag")
+        elif variable is not None and os.environ.get(variable):
+            value = setting.parse(os.environ[variable], f"{name} ({variable})")
+            sourced[name] = Sourced(value, variable)
+        elif name in file:
+            sourced[name] = Sourced(setting.parse(file[name], f"{name} ({path})"), path)
+        else:
+            sourced[name] = Sourced(setting.default, "default")
+    if sourced["store"].value is None:
+        sourced["store"] = Sourced(_default_store(), "default")
+    return sourced
+
+
+def build(sourced: Mapping[str, Sourced]) -> Settings:
+    """The client's settings."""
+    value = {name: entry.value for name, entry in sourced.items()}
+    return Settings(
+        store=os.path.abspath(value["store"]),
+        offline=value["offline"],
+        platform=value["platform"],
+        runtime=value["runtime"],
+        network=value["network"],
+        rootfs_mode=value["rootfs_mode"],
+        jobs=value["jobs"],
+        authfile=value["authfile"],
+        creds=value["creds"],
+        plain_http=value["plain_http"],
+        insecure=value["insecure_skip_verify"],
+        ca=value["ca"],
+        retries=value["retries"],
+        environment=dict(os.environ),
+    )
+
+
+def _default_store() -> str:
+    if os.geteuid() == 0:
+        return "/var/lib/imgfetch"
+    data = os.environ.get("XDG_DATA_HOME", "")
+    if not data.startswith("/"):
+        home = os.environ.get("HOME", "")
+        if not home.startswith("/"):
+            message = "nowhere to keep images: neither XDG_DATA_HOME nor HOME is a directory"
+            raise UsageError(message, hint="name one with --store DIR or IMGFETCH_STORE")
+        data = f"{home}/.local/share"
+    return f"{data}/imgfetch"
+
+
+def _config_file(given: str | None) -> tuple[str, dict[str, Any]]:
+    """The config file's path and values; ("", {}) where there is none."""
+    chosen = given or os.environ.get("IMGFETCH_CONFIG")
+    if chosen:
+        candidates = [chosen]
+    else:
+        base = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '')}/.config"
+        candidates = [f"{base}/imgfetch/config.toml", "/etc/imgfetch/config.toml"]
+    for path in candidates:
+        try:
+            with open(path, "rb") as file:
+                return path, _parse_toml(file.read(), path)
+        except OSError as error:
+            if chosen or not isinstance(error, FileNotFoundError | NotADirectoryError):
+                message = f"config file {path}: {error.strerror}"
+                raise UsageError(message) from error
+    return "", {}
+
+
+def _parse_toml(raw: bytes, path: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        values = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"config file {path}: {error}"
+        raise UsageError(message) from error
+    unknown = sorted(values.keys() - SETTINGS.keys())
+    if unknown:
+        message = f"config file {path}: unknown setting {unknown[0]!r}"
+        raise UsageError(message, expected=", ".join(SETTINGS))
+    return values

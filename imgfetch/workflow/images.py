@@ -1,0 +1,125 @@
+"""What is in the store: lists, documents, and taking names away."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgfetch.errors import ImgfetchError, NotInStoreError
+from imgfetch.oci.manifest import Manifest
+
+if TYPE_CHECKING:
+    from imgfetch.interfaces import ReferenceStore
+    from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.oci.digest import Digest
+    from imgfetch.oci.image import Image
+    from imgfetch.oci.reference import Reference
+    from imgfetch.workflow.resolve import Documents
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """A name in the store and what of it is there.
+
+    Attributes:
+        name: None for an entry without one.
+        descriptor: what the name stands for.
+        images: those of its platforms whose documents are there.
+    """
+
+    name: str | None
+    descriptor: Descriptor
+    images: tuple[Image, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its configs and layers, each counted once."""
+        blobs = {
+            descriptor.digest: descriptor.size
+            for image in self.images
+            for descriptor in (image.manifest.config, *image.manifest.layers)
+        }
+        return sum(blobs.values())
+
+
+def list_images(references: ReferenceStore, documents: Documents) -> list[StoredImage]:
+    """All names, in the store's order.
+
+    An index is kept with those of its manifests that were pulled: the others are
+    left out here. So is whatever is in the layout and is no image.
+    """
+    return [
+        StoredImage(name, descriptor, present_images(documents, descriptor))
+        for name, descriptor in references.entries()
+    ]
+
+
+def present_images(documents: Documents, top: Descriptor) -> tuple[Image, ...]:
+    """The images below ``top`` whose documents are in the store."""
+    try:
+        document = documents.manifest(top)
+    except ImgfetchError:
+        return ()
+    if isinstance(document, Manifest):
+        try:
+            return (documents.image(top, document),)
+        except ImgfetchError:
+            return ()
+    found: dict[Digest, Image] = {}
+    for entry in document.manifests:
+        if not entry.is_attestation:
+            for image in present_images(documents, entry):
+                found.setdefault(image.descriptor.digest, image)
+    return tuple(found.values())
+
+
+def describe(name: str, top: Descriptor, image: Image) -> dict[str, Any]:
+    """An image's documents as one JSON value, its fields documented in the README."""
+    return {
+        "name": name,
+        "digest": str(image.descriptor.digest),
+        "mediaType": image.manifest.media_type,
+        "indexDigest": str(top.digest) if top.digest != image.descriptor.digest else None,
+        "platform": str(image.config.platform),
+        "created": image.config.created or None,
+        "size": image.size,
+        "layers": [
+            {
+                "digest": str(layer.descriptor.digest),
+                "diffID": str(layer.diff_id),
+                "mediaType": layer.descriptor.media_type,
+                "size": layer.descriptor.size,
+            }
+            for layer in image.layers
+        ],
+        "manifest": json.loads(image.manifest.raw),
+        "config": json.loads(image.config.raw),
+    }
+
+
+def untag(reference: Reference, references: ReferenceStore) -> list[str]:
+    """Take a name away, or with a digest every name of that repository for it.
+
+    Returns:
+        The names taken away.
+
+    Raises:
+        NotInStoreError: no such name.
+    """
+    if reference.digest is None:
+        names = [str(reference)]
+    else:
+        prefix = f"{reference.repository}"
+        names = [
+            name
+            for name, descriptor in references.entries()
+            if name is not None
+            and descriptor.digest == reference.digest
+            and name.startswith((f"{prefix}:", f"{prefix}@"))
+        ]
+    removed = [name for name in names if references.untag(name) is not None]
+    if not removed:
+        message = f"{reference} is not in the store"
+        raise NotInStoreError(message, hint="imgfetch images lists what is")
+    return removed
