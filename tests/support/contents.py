@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 MTIME = 1_600_000_000
@@ -93,14 +93,15 @@ class Opaque(Entry):
     """The directory, named by its own path, hides what lower layers have in it."""
 
 
-Contents = Mapping[str, Entry]
+Contents = Mapping[str, Entry] | Sequence[tuple[str, Entry]]
+"""Entries in order; pairs where a path comes twice."""
 
 
 def tar(contents: Contents) -> bytes:
     """The uncompressed tar stream of a layer, in PAX format."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path, entry in contents.items():
+        for path, entry in contents.items() if isinstance(contents, Mapping) else contents:
             info, content = _member(path, entry)
             archive.addfile(info, io.BytesIO(content))
     return stream.getvalue()

@@ -138,6 +138,11 @@ class ImageBuilder:
         stream = contents if isinstance(contents, bytes) else tar(contents)
         return replace(self, _layers=(*self._layers, _Layer(stream, compression)))
 
+    def recompressed(self, compression: Compression) -> ImageBuilder:
+        """The same layers, all stored in one way."""
+        layers = tuple(replace(layer, compression=compression) for layer in self._layers)
+        return replace(self, _layers=layers)
+
     def config(
         self,
         *,
@@ -149,7 +154,7 @@ class ImageBuilder:
         stop_signal: str | None = None,
         labels: Mapping[str, str] | None = None,
         volumes: Sequence[str] | None = None,
-        **fields: Any,  # noqa: ANN401  # JSON of any kind, wrong ones for tests included
+        **fields: Any,  # JSON of any kind, wrong ones for tests included
     ) -> ImageBuilder:
         """Says how the image runs; what is not given stays as it was.
 

@@ -107,13 +107,10 @@ def _walk(root: Path) -> Iterator[tuple[str, str]]:
     waiting = ["."]
     while waiting:
         path = waiting.pop()
-        full = os.path.join(root, path)  # noqa: PTH118 - keeps odd names as they are
+        full = os.path.join(root, path)
         yield path, full
         if stat.S_ISDIR(os.lstat(full).st_mode):
-            waiting.extend(
-                name if path == "." else f"{path}/{name}"
-                for name in os.listdir(full)  # noqa: PTH208 - names, not paths
-            )
+            waiting.extend(name if path == "." else f"{path}/{name}" for name in os.listdir(full))
 
 
 def _node(full: str, status: os.stat_result) -> Node:
@@ -127,7 +124,7 @@ def _node(full: str, status: os.stat_result) -> Node:
         mtime_ns=status.st_mtime_ns,
         size=status.st_size if is_file else None,
         sha256=hashlib.sha256(Path(full).read_bytes()).hexdigest() if is_file else None,
-        target=os.readlink(full) if kind == "symlink" else None,  # noqa: PTH115 - bytes as they are
+        target=os.readlink(full) if kind == "symlink" else None,
         rdev=(os.major(status.st_rdev), os.minor(status.st_rdev))
         if kind in {"char", "block"}
         else None,
