@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import DocumentError
-from imgfetch.oci.digest import DiffID, Digest
+from imgfetch.oci.digest import DiffID
 from imgfetch.oci.document import CONFIG_LIMIT, Object, load
 from imgfetch.oci.platform import Platform
 
@@ -42,7 +42,7 @@ class ProcessConfig:
     stop_signal: str = ""
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class ImageConfig:
             raw=raw,
             platform=Platform.from_object(document),
             process=_process(document.optional_object("config")),
-            diff_ids=tuple(DiffID(Digest.parse(text)) for text in rootfs.strings("diff_ids")),
+            diff_ids=tuple(map(DiffID, rootfs.digests("diff_ids"))),
             history=tuple(_history(entry) for entry in document.objects("history")),
             created=document.string("created", ""),
             author=document.string("author", ""),
@@ -112,24 +112,30 @@ class ImageConfig:
 def _process(value: Object | None) -> ProcessConfig:
     if value is None:
         return ProcessConfig()
-    env = value.strings("Env")
-    entrypoint = value.strings("Entrypoint")
-    cmd = value.strings("Cmd")
     process = ProcessConfig(
         user=value.string("User", ""),
-        env=env,
-        entrypoint=entrypoint,
-        cmd=cmd,
+        env=value.strings("Env"),
+        entrypoint=value.strings("Entrypoint"),
+        cmd=value.strings("Cmd"),
         working_dir=value.string("WorkingDir", ""),
         stop_signal=value.string("StopSignal", ""),
         exposed_ports=value.keys("ExposedPorts"),
         volumes=value.keys("Volumes"),
         labels=value.string_map("Labels"),
     )
-    texts = (process.user, process.working_dir, *env, *entrypoint, *cmd, *process.volumes)
-    if any("\0" in text for text in texts):
-        message = f"{value.where}: NUL in a string for the process"
-        raise DocumentError(message)
+    texts = {
+        "User": (process.user,),
+        "Env": process.env,
+        "Entrypoint": process.entrypoint,
+        "Cmd": process.cmd,
+        "WorkingDir": (process.working_dir,),
+        "Volumes": process.volumes,
+    }
+    for name, values in texts.items():
+        # execve(2) and mount(2) end a string there: what runs is not what was read.
+        if any("\0" in text for text in values):
+            message = f"{value.where}: NUL in {name!r}"
+            raise DocumentError(message)
     return process
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imgfetch.oci import mediatype
 from imgfetch.oci.digest import Digest
 from imgfetch.oci.platform import Platform
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from imgfetch.oci.document import Object
 
 REF_NAME = "org.opencontainers.image.ref.name"
+
+# Without a media type, the document that is fetched has to tell.
+_IMAGE_DOCUMENTS = mediatype.INDEXES | mediatype.MANIFESTS | {""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,10 @@ class Descriptor:
         platform = value.optional_object("platform")
         return cls(
             media_type=value.string("mediaType", ""),
-            digest=Digest.parse(value.string("digest")),
+            digest=value.digest("digest"),
             size=value.integer("size"),
             annotations=value.string_map("annotations"),
-            platform=Platform.from_object(platform) if platform else None,
+            platform=None if platform is None else Platform.from_object(platform),
             artifact_type=value.optional_string("artifactType"),
         )
 
@@ -74,12 +78,7 @@ class Descriptor:
         if self.artifact_type is not None:
             document["artifactType"] = self.artifact_type
         if self.platform is not None:
-            platform = {"architecture": self.platform.architecture, "os": self.platform.os}
-            if self.platform.variant:
-                platform["variant"] = self.platform.variant
-            if self.platform.os_version:
-                platform["os.version"] = self.platform.os_version
-            document["platform"] = platform
+            document["platform"] = self.platform.to_json()
         if self.annotations:
             document["annotations"] = dict(sorted(self.annotations.items()))
         return document
@@ -96,4 +95,16 @@ class Descriptor:
             return True
         return self.platform is not None and (
             self.platform.os == "unknown" or self.platform.architecture == "unknown"
+        )
+
+    @property
+    def may_be_image(self) -> bool:
+        """Whether an index's entry leads to an image, as far as the index tells.
+
+        image-index.md: entries of unknown media types are ignored, not refused.
+        """
+        return (
+            self.media_type in _IMAGE_DOCUMENTS
+            and (not self.artifact_type or self.artifact_type in mediatype.CONFIGS)
+            and not self.is_attestation
         )

@@ -1,19 +1,22 @@
 """Strict JSON documents.
 
-Python's decoder keeps the last of duplicate keys, reads ``1e3`` as a float, takes
-NaN, and gives up with RecursionError on deep nesting: each of these lets two
-parsers see two documents in the same bytes (image-spec considerations.md;
-CVE-2021-41190 class). Here they are errors, and so is any value of another type
-than the specification's.
+image-spec considerations.md leaves JSON to its parsers, and they differ: Python's keeps
+the last of duplicate keys, takes NaN, reads ``1e3`` where an integer belongs and gives
+up with RecursionError on deep nesting; Go's takes ``Layers`` for ``layers`` and replaces
+half a surrogate pair. Where two parsers could see two documents in the same verified
+bytes (the class of CVE-2021-41190) there is an error here, and so there is where a value
+is of another type than the specification's. Unknown fields are ignored, as it demands.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from imgfetch.errors import DocumentError
+from imgfetch.errors import DocumentError, InvalidDigestError
+from imgfetch.oci.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,24 +24,17 @@ if TYPE_CHECKING:
 # distribution-spec "Pushing Manifests": registries should accept 4 MiB manifests.
 MANIFEST_LIMIT = 4 << 20
 CONFIG_LIMIT = 8 << 20
-# More entries than any real image has, few enough to stay cheap.
+# Entries of a list, fields of an object: more than any real image has, few enough to
+# stay cheap.
 ENTRY_LIMIT = 10_000
 INTEGER_LIMIT = 2**63 - 1
 
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        seen: set[str] = set()
-        duplicate = next(key for key, _ in pairs if key in seen or seen.add(key))
-        message = f"key {duplicate!r} twice in one object"
-        raise ValueError(message)
-    return result
-
-
-def _no_constant(name: str) -> Any:  # noqa: ANN401 - the signature json asks for
-    message = f"{name} is not JSON"
-    raise ValueError(message)
+_KINDS: dict[type, str] = {
+    bool: "a boolean",
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+}
 
 
 def load(raw: bytes, what: str, *, limit: int = MANIFEST_LIMIT) -> Object:
@@ -56,29 +52,64 @@ def load(raw: bytes, what: str, *, limit: int = MANIFEST_LIMIT) -> Object:
         message = f"{what} is too large"
         raise DocumentError(message, expected=f"at most {limit} bytes", actual=f"{len(raw)} bytes")
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_no_duplicates,
-            parse_constant=_no_constant,
-        )
+        value = _decode(raw)
     except RecursionError:
+        # Its traceback has a thousand lines and tells nothing.
         message = f"{what} is nested too deeply"
         raise DocumentError(message) from None
     except ValueError as error:
-        message = f"{what} is not valid JSON: {str(error)[:120]}"
+        message = f"{what} is not valid JSON: {str(error)[:200]}"
         raise DocumentError(message) from error
     if not isinstance(value, dict):
         message = f"{what} is not a JSON object"
-        raise DocumentError(message, actual=type(value).__name__)
+        raise DocumentError(message, actual=_kind(value))
     return Object(value, what)
+
+
+def _decode(raw: bytes) -> object:
+    text = raw.decode("utf-8")
+    value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    if "\\ud" in text or "\\uD" in text:
+        # An escape can stand for half a surrogate pair, which no UTF-8 can: such a string
+        # would fail later, when it becomes a path or is printed. Encoding finds it now.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > ENTRY_LIMIT:
+        message = f"an object of {len(pairs)} fields, where {ENTRY_LIMIT} are the limit"
+        raise ValueError(message)
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        (duplicate, times), *_ = Counter(name for name, _ in pairs).most_common(1)
+        message = f"{duplicate[:100]!r} is {times} times in one object"
+        raise ValueError(message)
+    return result
+
+
+def _constant(name: str) -> NoReturn:
+    message = f"{name} is no number of JSON's"
+    raise ValueError(message)
+
+
+def _element(key: str, place: object) -> str:
+    """The name of a list's or a map's element, for errors."""
+    return f"{key}[{str(place)[:100]}]"
+
+
+def _kind(value: object) -> str:
+    """What a value is, for errors; numbers as they are."""
+    return _KINDS.get(type(value)) or str(value)[:40]
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
     """A JSON object whose fields are read with the type that the specification gives.
 
-    ``null`` counts as absent everywhere, as in Go's decoder, with which practically
-    all images are written.
+    A field that is ``null`` counts as absent, as in Go's decoder, with which practically
+    all images are written. A field whose name differs from the one read in nothing but
+    case is an error: that decoder would take it, and others would not.
 
     Attributes:
         value: the decoded object.
@@ -89,22 +120,15 @@ class Object:
     where: str
 
     def __contains__(self, key: str) -> bool:
-        """Whether there is a field of that name other than null."""
-        return self.value.get(key) is not None
-
-    def _wrong(self, key: str, expected: str) -> DocumentError:
-        actual = self.value.get(key)
-        name = "nothing" if actual is None else type(actual).__name__
-        message = f"{self.where}: wrong type in field {key!r}"
-        return DocumentError(message, expected=expected, actual=name)
+        return self._get(key) is not None
 
     def string(self, key: str, default: str | None = None) -> str:
         """A string; the default when absent, an error when there is none."""
-        value = self.value.get(key)
+        value = self._get(key)
         if value is None and default is not None:
             return default
         if not isinstance(value, str):
-            raise self._wrong(key, "a string")
+            raise _wrong(self.where, key, "a string", value)
         return value
 
     def optional_string(self, key: str) -> str | None:
@@ -112,51 +136,62 @@ class Object:
         return self.string(key) if key in self else None
 
     def integer(self, key: str) -> int:
-        """An integer from 0 to 2^63-1: no boolean, no float (S035)."""
-        value = self.value.get(key)
+        """An integer from 0 to 2^63-1: no boolean, no float."""
+        value = self._get(key)
+        # bool is a subclass of int.
         if type(value) is not int or not 0 <= value <= INTEGER_LIMIT:
-            raise self._wrong(key, "an integer from 0 to 2^63-1")
+            raise _wrong(self.where, key, "an integer from 0 to 2^63-1", value)
         return value
 
     def boolean(self, key: str) -> bool:
         """A boolean, False when absent."""
-        value = self.value.get(key, False)
-        if value is None:
-            return False
-        if not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
-        return value
+        value = self._get(key)
+        if value is not None and not isinstance(value, bool):
+            raise _wrong(self.where, key, "true or false", value)
+        return value or False
+
+    def digest(self, key: str) -> Digest:
+        """A digest.
+
+        Raises:
+            InvalidDigestError: outside the grammar.
+        """
+        return self._digest(key, self.string(key))
+
+    def digests(self, key: str) -> tuple[Digest, ...]:
+        """A list of digests, empty when absent.
+
+        Raises:
+            InvalidDigestError: one is outside the grammar.
+        """
+        texts = enumerate(self.strings(key))
+        return tuple(self._digest(_element(key, number), text) for number, text in texts)
 
     def strings(self, key: str) -> tuple[str, ...]:
         """A list of strings, empty when absent."""
         values = self._list(key)
-        if not all(isinstance(value, str) for value in values):
-            raise self._wrong(key, "a list of strings")
+        for number, value in enumerate(values):
+            if not isinstance(value, str):
+                raise _wrong(self.where, _element(key, number), "a string", value)
         return tuple(values)
 
     def string_map(self, key: str) -> dict[str, str]:
         """A map of strings to strings, empty when absent."""
-        value = self.value.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-            raise self._wrong(key, "a map of strings")
-        return dict(value)
+        values = self._map(key)
+        for name, value in values.items():
+            if not isinstance(value, str):
+                raise _wrong(self.where, _element(key, name), "a string", value)
+        return values
 
     def keys(self, key: str) -> tuple[str, ...]:
         """The keys of a Go ``map[string]struct{}``, empty when absent."""
-        value = self.value.get(key)
-        if value is None:
-            return ()
-        if not isinstance(value, dict):
-            raise self._wrong(key, "an object")
-        return tuple(value)
+        return tuple(self._map(key))
 
     def object(self, key: str) -> Object:
         """An object that has to be there."""
-        value = self.value.get(key)
+        value = self._get(key)
         if not isinstance(value, dict):
-            raise self._wrong(key, "an object")
+            raise _wrong(self.where, key, "an object", value)
         return Object(value, f"{self.where}.{key}")
 
     def optional_object(self, key: str) -> Object | None:
@@ -166,19 +201,58 @@ class Object:
     def objects(self, key: str) -> tuple[Object, ...]:
         """A list of objects, empty when absent."""
         values = self._list(key)
-        if not all(isinstance(value, dict) for value in values):
-            raise self._wrong(key, "a list of objects")
+        for number, value in enumerate(values):
+            if not isinstance(value, dict):
+                raise _wrong(self.where, _element(key, number), "an object", value)
         return tuple(
-            Object(value, f"{self.where}.{key}[{number}]") for number, value in enumerate(values)
+            Object(value, f"{self.where}.{_element(key, number)}")
+            for number, value in enumerate(values)
         )
 
+    def _get(self, key: str) -> Any:  # noqa: ANN401 - anything JSON has
+        folded = key.casefold()
+        for name in self.value:
+            if name != key and name.casefold() == folded:
+                message = f"{self.where}: some parsers take field {name!r} for {key!r}: refused"
+                raise DocumentError(
+                    message,
+                    hint=f"the specification's name is {key!r}",
+                )
+        return self.value.get(key)
+
     def _list(self, key: str) -> list[Any]:
-        value = self.value.get(key)
+        value = self._get(key)
         if value is None:
             return []
         if not isinstance(value, list):
-            raise self._wrong(key, "a list")
+            raise _wrong(self.where, key, "a list", value)
         if len(value) > ENTRY_LIMIT:
             message = f"{self.where}: too many entries in {key!r}"
-            raise DocumentError(message, expected=f"at most {ENTRY_LIMIT}", actual=len(value))
+            raise DocumentError(
+                message,
+                expected=f"at most {ENTRY_LIMIT}",
+                actual=len(value),
+            )
         return value
+
+    def _map(self, key: str) -> dict[str, Any]:
+        value = self._get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise _wrong(self.where, key, "an object", value)
+        return dict(value)
+
+    def _digest(self, name: str, text: str) -> Digest:
+        try:
+            return Digest.parse(text)
+        except InvalidDigestError as error:
+            message = f"{self.where}: {name}: {error.message}"
+            raise InvalidDigestError(message, expected=error.expected) from error
+
+
+def _wrong(where: str, name: str, expected: str, value: object) -> DocumentError:
+    if value is None:
+        return DocumentError(f"{where}: no {name!r}", expected=expected)
+    message = f"{where}: {name!r} is of a wrong type or out of range"
+    return DocumentError(message, expected=expected, actual=_kind(value))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.errors import DocumentError, UnsupportedContentError
+from imgfetch.oci import mediatype
 from imgfetch.oci.digest import ChainID, DiffID, chain_id
 
 if TYPE_CHECKING:
@@ -40,13 +41,17 @@ class Image:
 
         Raises:
             UnsupportedContentError: not a container image.
-            DocumentError: as many diffIDs as layers are expected.
+            DocumentError: not as many diffIDs as layers.
         """
         check_is_image(self.descriptor, self.manifest)
         layers, diff_ids = len(self.manifest.layers), len(self.config.diff_ids)
         if layers != diff_ids:
             message = f"image {self.descriptor.digest}: config and manifest disagree on the layers"
-            raise DocumentError(message, expected=f"{layers} diff_ids", actual=diff_ids)
+            raise DocumentError(
+                message,
+                expected=f"{layers} diff_ids",
+                actual=diff_ids,
+            )
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -72,7 +77,13 @@ def check_is_image(descriptor: Descriptor, manifest: Manifest) -> None:
     """
     if manifest.is_image:
         return
-    types = {manifest.config.media_type, *(layer.media_type for layer in manifest.layers)}
+    if manifest.config.media_type not in mediatype.CONFIGS:
+        what, media_type = "config", manifest.config.media_type
+    else:
+        strange = (kind for kind in manifest.layers if not mediatype.is_layer(kind.media_type))
+        what, media_type = "layer", next(strange).media_type
     message = f"{descriptor.digest} is not a container image"
-    listing = ", ".join(sorted(kind[:100] or "(no media type)" for kind in types))
-    raise UnsupportedContentError(message, actual=listing)
+    raise UnsupportedContentError(
+        message,
+        actual=f"a {what} of type {media_type[:100]!r}",
+    )

@@ -19,6 +19,8 @@ from imgfetch.oci.document import MANIFEST_LIMIT, Object, load
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_SCHEMA_VERSION = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -40,7 +42,7 @@ class Manifest:
     layers: tuple[Descriptor, ...]
     artifact_type: str | None = None
     subject: Descriptor | None = None
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def is_image(self) -> bool:
@@ -68,7 +70,7 @@ class Index:
     manifests: tuple[Descriptor, ...]
     artifact_type: str | None = None
     subject: Descriptor | None = None
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def parse(raw: bytes, media_type: str = "", what: str = "manifest") -> Manifest | Index:
@@ -88,45 +90,60 @@ def parse(raw: bytes, media_type: str = "", what: str = "manifest") -> Manifest 
     document = load(raw, what, limit=MANIFEST_LIMIT)
     kind = _media_type(document, mediatype.normalize(media_type))
     subject = document.optional_object("subject")
+    parsed_subject = None if subject is None else Descriptor.from_object(subject)
     artifact_type = document.optional_string("artifactType")
     annotations = document.string_map("annotations")
-    parsed_subject = Descriptor.from_object(subject) if subject else None
     if kind in mediatype.INDEXES:
-        manifests = tuple(Descriptor.from_object(entry) for entry in document.objects("manifests"))
+        manifests = tuple(map(Descriptor.from_object, document.objects("manifests")))
         return Index(raw, kind, manifests, artifact_type, parsed_subject, annotations)
     config = Descriptor.from_object(document.object("config"))
-    layers = tuple(Descriptor.from_object(entry) for entry in document.objects("layers"))
+    layers = tuple(map(Descriptor.from_object, document.objects("layers")))
     return Manifest(raw, kind, config, layers, artifact_type, parsed_subject, annotations)
 
 
 def _media_type(document: Object, announced: str) -> str:
     """Decide what a document is, from what it says and what was said of it."""
     own = mediatype.normalize(document.string("mediaType", ""))
-    for claimed in (announced, own):
-        if claimed in mediatype.DOCKER_SCHEMA1:
-            message = f"{document.where}: image manifest schema 1 is not supported"
-            raise UnsupportedContentError(message, hint="push the image again with a current tool")
-    if document.value.get("schemaVersion") == 1:
-        message = f"{document.where}: image manifest schema 1 is not supported"
-        raise UnsupportedContentError(message, hint="push the image again with a current tool")
+    _refuse_other_schemas(document, {own, announced})
     like_index = "manifests" in document
     like_manifest = "layers" in document or "config" in document
     if like_index and like_manifest:
-        message = f"{document.where} could be an index and a manifest: refused as ambiguous"
+        message = f"{document.where} could be an index and a manifest: refused"
         raise DocumentError(message)
-    known = mediatype.INDEXES | mediatype.MANIFESTS
-    specific = [kind for kind in (announced, own) if kind not in mediatype.GENERIC]
-    if len(set(specific)) > 1:
+    specific = {own, announced} - mediatype.GENERIC
+    if len(specific) > 1:
         message = f"{document.where}: its mediaType is not what it was announced as"
-        raise DocumentError(message, expected=announced, actual=own)
-    if specific:
-        kind = specific[0]
-    else:
-        kind = mediatype.OCI_INDEX if like_index else mediatype.OCI_MANIFEST
-    if kind not in known:
-        message = f"{document.where}: media type {kind[:100]!r} is neither a manifest nor an index"
-        raise UnsupportedContentError(message)
-    if (kind in mediatype.INDEXES and like_manifest) or (kind in mediatype.MANIFESTS and like_index):
+        raise DocumentError(
+            message,
+            expected=repr(announced[:100]),
+            actual=repr(own[:100]),
+        )
+    by_structure = mediatype.OCI_INDEX if like_index else mediatype.OCI_MANIFEST
+    kind = specific.pop() if specific else by_structure
+    if (like_index and kind in mediatype.MANIFESTS) or (
+        like_manifest and kind in mediatype.INDEXES
+    ):
         message = f"{document.where}: its fields are not those of {kind}"
         raise DocumentError(message)
+    if kind not in mediatype.INDEXES | mediatype.MANIFESTS:
+        message = f"{document.where}: media type {kind[:100]!r} is neither a manifest nor an index"
+        raise UnsupportedContentError(message)
     return kind
+
+
+def _refuse_other_schemas(document: Object, media_types: set[str]) -> None:
+    # The specifications demand the field; documents without it are common enough.
+    version = document.integer("schemaVersion") if "schemaVersion" in document else _SCHEMA_VERSION
+    if version == 1 or media_types & mediatype.DOCKER_SCHEMA1:
+        message = f"{document.where}: image manifest schema 1 is not supported"
+        raise UnsupportedContentError(
+            message,
+            hint="push the image again with a current tool",
+        )
+    if version != _SCHEMA_VERSION:
+        message = f"{document.where}: unknown schemaVersion"
+        raise UnsupportedContentError(
+            message,
+            expected=_SCHEMA_VERSION,
+            actual=version,
+        )

@@ -17,15 +17,15 @@ from imgfetch.oci.digest import Digest
 DOCKER_HUB = "docker.io"
 _DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 
-_LABEL = r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
-_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])"
-_REGISTRY = re.compile(rf"{_HOST}(?::[0-9]{{1,5}})?", re.ASCII)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])"
+_REGISTRY = re.compile(rf"{_HOST}(?::([0-9]{{1,5}}))?", re.ASCII)
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
-# distribution: NameTotalLengthMax.
-_NAME_LIMIT = 255
+# distribution: RepositoryNameTotalLengthMax. A host's name can't be longer either (RFC 1035).
+_LENGTH_LIMIT = 255
 _PORT_LIMIT = 65535
 
 
@@ -47,16 +47,17 @@ class Repository:
         Raises:
             InvalidReferenceError: a part is outside the grammar.
         """
-        if not _REGISTRY.fullmatch(self.registry):
+        registry = _REGISTRY.fullmatch(self.registry[: _LENGTH_LIMIT + 1])
+        if registry is None or len(self.registry) > _LENGTH_LIMIT:
             raise _invalid(self.registry, "HOST or HOST:PORT", "registry")
-        port = self.registry.rpartition(":")[2]
-        if port.isdigit() and int(port) > _PORT_LIMIT:
+        if int(registry[1] or 0) > _PORT_LIMIT:
             raise _invalid(self.registry, f"a port up to {_PORT_LIMIT}", "registry")
+        if len(self.path) > _LENGTH_LIMIT:
+            raise _invalid(self.path, f"at most {_LENGTH_LIMIT} characters", "repository name")
         if not _PATH.fullmatch(self.path):
-            hint = "lower case" if self.path != self.path.lower() else "[a-z0-9], separators . _ __ -"
-            raise _invalid(self.path, hint, "repository name")
-        if len(str(self)) > _NAME_LIMIT:
-            raise _invalid(str(self), f"at most {_NAME_LIMIT} characters", "repository name")
+            lower_case = _PATH.fullmatch(self.path.lower())
+            expected = "lower case" if lower_case else "letters and digits, between them / . _ __ -"
+            raise _invalid(self.path, expected, "repository name")
 
     def __str__(self) -> str:
         """``registry/path``."""
@@ -97,29 +98,26 @@ class Reference:
         Raises:
             InvalidReferenceError: outside the grammar.
         """
-        name, at, digest_text = text.partition("@")
-        digest = None
-        if at:
-            try:
-                digest = Digest.parse(digest_text)
-            except InvalidDigestError as error:
-                message = f"invalid reference {text[:200]!r}: {error.message}"
-                raise InvalidReferenceError(message, expected=error.expected) from error
-        head, slash, last = name.rpartition("/")
-        last, colon, tag = last.partition(":")
-        name = f"{head}{slash}{last}"
-        if not colon:
-            tag = "" if at else "latest"
-        elif not tag:
-            raise _invalid(text, "a tag after the colon", "reference")
-        registry, path = _split_registry(name)
         try:
-            return cls(Repository(registry, path), tag or None, digest)
-        except InvalidReferenceError as error:
-            if error.message.endswith(repr(text)):
-                raise
+            return cls._parse(text)
+        except (InvalidReferenceError, InvalidDigestError) as error:
             message = f"invalid reference {text[:200]!r}: {error.message}"
             raise InvalidReferenceError(message, expected=error.expected) from error
+
+    @classmethod
+    def _parse(cls, text: str) -> Reference:
+        name, at, digest = text.partition("@")
+        if not name or _is_digest(text):
+            message = "no repository"
+            raise InvalidReferenceError(message, expected="NAME[:TAG][@DIGEST]")
+        head, slash, last = name.rpartition("/")
+        last, colon, tag = last.partition(":")
+        default = None if at else "latest"
+        return cls(
+            Repository(*_complete(f"{head}{slash}{last}")),
+            tag if colon else default,
+            Digest.parse(digest) if at else None,
+        )
 
     def __str__(self) -> str:
         """The canonical form: nothing left out."""
@@ -137,19 +135,32 @@ class Reference:
         return Reference(self.repository, None, digest)
 
 
-def _split_registry(name: str) -> tuple[str, str]:
-    """Tell a registry from the first component of a path, as docker does."""
-    first, slash, rest = name.partition("/")
-    is_registry = slash and (
-        "." in first or ":" in first or first == "localhost" or first != first.lower()
-    )
-    if not is_registry:
-        first, rest = DOCKER_HUB, name
-    if first.lower() in _DOCKER_HUB_NAMES:
-        first = DOCKER_HUB
-        if "/" not in rest:
-            rest = f"library/{rest}"
-    return first, rest
+def _is_digest(text: str) -> bool:
+    """Whether a text is a digest, or an image's ID, which would pass for a name or a tag."""
+    try:
+        Digest.parse(text if ":" in text else f"sha256:{text}")
+    except InvalidDigestError:
+        return False
+    return True
+
+
+def _complete(name: str) -> tuple[str, str]:
+    """Tell a registry from the first component of a path, and fill in docker's defaults.
+
+    Only a dot, a port, an upper-case letter or the name ``localhost`` make a registry.
+    """
+    registry, slash, path = name.partition("/")
+    if not slash or not (
+        "." in registry
+        or ":" in registry
+        or registry == "localhost"
+        or registry != registry.lower()
+    ):
+        registry, path = DOCKER_HUB, name
+    if registry.lower() in _DOCKER_HUB_NAMES:
+        registry = DOCKER_HUB
+        path = path if "/" in path else f"library/{path}"
+    return registry, path
 
 
 def _invalid(text: str, expected: str, what: str) -> InvalidReferenceError:

@@ -15,6 +15,8 @@ from imgfetch.oci.reference import Reference
 
 PathTransport = Literal["oci", "oci-archive", "docker-archive", "dir"]
 _PATH_TRANSPORTS: tuple[PathTransport, ...] = ("oci", "oci-archive", "docker-archive", "dir")
+# Stores of other tools. Without this, the name would pass for a repository of Docker Hub's.
+_FOREIGN_TRANSPORTS = ("containers-storage:", "docker-daemon:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ def parse_image_name(text: str) -> ImageName:
                 message = f"invalid image name {text[:200]!r}"
                 raise InvalidReferenceError(message, expected=f"{transport}:PATH")
             return PathName(transport, path, ref or None)
+    if text.startswith(_FOREIGN_TRANSPORTS):
+        message = f"invalid image name {text[:200]!r}: other tools' stores are not read"
+        hint = "let the tool write an archive: docker-archive:FILE or oci-archive:FILE"
+        raise InvalidReferenceError(message, hint=hint)
     if text.startswith("store:"):
         return StoreName(Reference.parse(text.removeprefix("store:")))
     return RegistryName(Reference.parse(text.removeprefix("docker://")))
