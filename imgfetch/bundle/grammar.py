@@ -26,9 +26,10 @@ _SIGNAL_COUNT = 64
 _REAL_TIME_FIRST = 34
 # signal(7), x86 and ARM (the numbers of mips and parisc differ; images run on neither).
 _SIGNALS = (
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT "
-    "STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
-).split()
+    *("HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV"),
+    *("USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN"),
+    *("TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS"),
+)
 _SIGNAL_NUMBERS = {
     **{name: number for number, name in enumerate(_SIGNALS, 1)},
     "IOT": 6,
@@ -39,7 +40,7 @@ _REAL_TIME = re.compile(r"(RTMIN|RTMAX)(?:([+-])([0-9]{1,2}))?", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
-def invalid(what: str, text: object, expected: str, hint: str | None = None) -> InvalidOptionError:
+def invalid(text: object, what: str, expected: str, hint: str | None = None) -> InvalidOptionError:
     """The error for an option's value outside its grammar."""
     return InvalidOptionError(f"invalid {what} {str(text)[:200]!r}", expected=expected, hint=hint)
 
@@ -60,14 +61,14 @@ def parse_size(text: str, what: str = "size") -> int:
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise invalid(what, text, "a number and one of b, k, m, g, t, p, e.g. 64m")
+        raise invalid(text, what, "a number and one of b, k, m, g, t, p, e.g. 64m")
     number, unit = match[1], _UNITS[match[2].lower()]
     whole, _, fraction = number.partition(".")
     size = (int(whole) << unit) + (
         (int(fraction) << unit) // 10 ** len(fraction) if fraction else 0
     )
     if size > _INTEGER_LIMIT:
-        raise invalid(what, text, "fewer than 2^63 bytes")
+        raise invalid(text, what, "fewer than 2^63 bytes")
     return size
 
 
@@ -87,7 +88,7 @@ def parse_name(text: str, what: str = "container name") -> str:
         InvalidOptionError: outside the grammar.
     """
     if not _NAME.fullmatch(text):
-        raise invalid(what, text, "1 to 64 of [A-Za-z0-9_.-], not beginning with _ . -")
+        raise invalid(text, what, "1 to 64 of [A-Za-z0-9_.-], not beginning with _ . -")
     return text
 
 
@@ -98,7 +99,7 @@ def parse_hostname(text: str) -> str:
         InvalidOptionError: outside RFC 1123, or longer than the kernel takes.
     """
     if len(text) > _HOSTNAME_LIMIT or not _HOSTNAME.fullmatch(text):
-        raise invalid("hostname", text, f"labels of [A-Za-z0-9-], {_HOSTNAME_LIMIT} characters")
+        raise invalid(text, "hostname", f"labels of [A-Za-z0-9-], {_HOSTNAME_LIMIT} characters")
     return text
 
 
@@ -112,7 +113,7 @@ def parse_signal(text: str, what: str = "signal") -> int:
     if number is None:
         number = _signal_by_name(text.upper().removeprefix("SIG"))
     if number is None or not 1 <= number <= _SIGNAL_COUNT:
-        raise invalid(what, text, "a signal's name or number, e.g. SIGTERM or 15")
+        raise invalid(text, what, "a signal's name or number, e.g. SIGTERM or 15")
     return number
 
 
@@ -133,7 +134,7 @@ def parse_umask(text: str) -> int:
         InvalidOptionError: not one.
     """
     if not re.fullmatch(r"0?[0-7]{1,3}", text, re.ASCII):
-        raise invalid("umask", text, "an octal number up to 0777")
+        raise invalid(text, "umask", "an octal number up to 0777")
     return int(text, 8)
 
 
@@ -145,7 +146,7 @@ def parse_label(text: str, what: str = "label") -> tuple[str, str]:
     """
     key, _, value = text.partition("=")
     if not key or key != key.strip() or "\0" in text:
-        raise invalid(what, text, "KEY=VALUE")
+        raise invalid(text, what, "KEY=VALUE")
     return key, value
 
 
@@ -156,7 +157,7 @@ def parse_cpus(text: str) -> float:
         InvalidOptionError: not a positive number.
     """
     if not re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,9})?", text, re.ASCII) or float(text) < 0.01:  # noqa: PLR2004 - the kernel's least quota, 1 ms of 100
-        raise invalid("cpus", text, "a number of processors from 0.01, e.g. 1.5")
+        raise invalid(text, "cpus", "a number of processors from 0.01, e.g. 1.5")
     return float(text)
 
 
@@ -170,7 +171,7 @@ def parse_cpuset(text: str, what: str = "cpuset-cpus") -> str:
     numbers = [[parse_decimal(word) for word in part] for part in ranges]
     for part in numbers:
         if len(part) > 2 or None in part or part != sorted(part, key=lambda n: n or 0):  # noqa: PLR2004 - FIRST-LAST
-            raise invalid(what, text, "numbers and ranges, e.g. 0-2,4")
+            raise invalid(text, what, "numbers and ranges, e.g. 0-2,4")
     return text
 
 
@@ -182,6 +183,6 @@ def parse_pids_limit(text: str) -> int:
     """
     number = -1 if text == "-1" else parse_decimal(text)
     if number is None:
-        raise invalid("pids-limit", text, "a number, or -1 for unlimited")
+        raise invalid(text, "pids-limit", "a number, or -1 for unlimited")
     # runc 1.4 made a real limit of 0.
     return number or -1

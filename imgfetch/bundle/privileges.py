@@ -1,0 +1,150 @@
+"""What a container may do: capabilities, security options, sysctls, resource limits.
+
+capabilities(7), docker's ``--cap-add``, ``--cap-drop``, ``--security-opt`` and
+``--sysctl``. Only options grant anything here; an image is never asked (CVE-2022-0811
+class).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from imgfetch.bundle.grammar import invalid
+from imgfetch.bundle.options import SecurityOptions, Ulimit
+
+ALL: Final = "ALL"
+
+# In the kernel's order: CAP_CHOWN is bit 0.
+CAPABILITIES: Final = tuple(
+    f"CAP_{name}"
+    for name in (
+        *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID"),
+        *("SETUID", "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST"),
+        *("NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO"),
+        *("SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE"),
+        *("SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE"),
+        *("AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM"),
+        *("BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"),
+    )
+)
+# podman's: docker's fourteen without AUDIT_WRITE, MKNOD and NET_RAW.
+DEFAULT_CAPABILITIES: Final = frozenset(
+    f"CAP_{name}"
+    for name in (
+        *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    )
+)
+
+_RLIMITS: Final = frozenset(
+    {
+        *("as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice"),
+        *("nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"),
+    }
+)
+_SYSCTL: Final = re.compile(r"[a-z][a-z0-9_-]*(?:[./][A-Za-z0-9_-]+)+", re.ASCII)
+
+
+def parse_capability(text: str, what: str = "capability") -> str:
+    """A capability's name, with or without ``CAP_``, in any case; or ``ALL``.
+
+    runc only warns of a name it does not know, so it is refused here.
+
+    Raises:
+        InvalidOptionError: no such capability.
+    """
+    name = text.upper()
+    if name == ALL:
+        return ALL
+    name = name if name.startswith("CAP_") else f"CAP_{name}"
+    if name not in CAPABILITIES:
+        raise invalid(text, what, "a name of capabilities(7), e.g. NET_ADMIN, or ALL")
+    return name
+
+
+def granted(security: SecurityOptions, bounding: frozenset[str]) -> list[str]:
+    """The capabilities of the process, in the kernel's order.
+
+    As in moby: what is dropped is dropped first, then what is added is added, and
+    nothing is given that the bounding set of the caller lacks.
+    """
+    if security.privileged:
+        wanted = frozenset(CAPABILITIES)
+    elif ALL in security.cap_add:
+        wanted = frozenset(CAPABILITIES).difference(security.cap_drop)
+    elif ALL in security.cap_drop:
+        wanted = frozenset(security.cap_add)
+    else:
+        wanted = DEFAULT_CAPABILITIES.difference(security.cap_drop).union(security.cap_add)
+    return [name for name in CAPABILITIES if name in wanted and name in bounding]
+
+
+def parse_security_opt(security: SecurityOptions, text: str) -> SecurityOptions:
+    """Take one ``--security-opt`` in.
+
+    Returns:
+        ``security`` with the option set.
+
+    Raises:
+        InvalidOptionError: not an option that is known here.
+    """
+    match = re.fullmatch(r"([a-z-]+)(?:[=:](.+))?", text, re.DOTALL)
+    key, value = (match[1], match[2]) if match else ("", None)
+    if key == "no-new-privileges" and value in {None, "true", "false"}:
+        return replace(security, no_new_privileges=value != "false")
+    if key == "seccomp" and value:
+        return replace(security, seccomp=value)
+    if key == "apparmor" and value:
+        return replace(security, apparmor=value)
+    if (key, value) == ("systempaths", "unconfined"):
+        return replace(security, unmask=(ALL,))
+    if key == "unmask" and value:
+        paths = tuple(value.split(":"))
+        if value.upper() != ALL and not all(path.startswith("/") for path in paths):
+            raise invalid(text, "security option", "unmask=ALL or unmask=/PATH[:/PATH...]")
+        return replace(security, unmask=(ALL,) if value.upper() == ALL else paths)
+    if (key, value) == ("label", "disable"):
+        return security
+    expected = "seccomp=, apparmor=, no-new-privileges, unmask=, systempaths=unconfined"
+    raise invalid(text, "security option", expected)
+
+
+def parse_sysctl(text: str) -> tuple[str, str]:
+    """``NAME=VALUE``; slashes in the name stand for dots as in sysctl(8).
+
+    Raises:
+        InvalidOptionError: outside the grammar.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not _SYSCTL.fullmatch(name) or "\0" in value or "\n" in value:
+        raise invalid(text, "sysctl", "NAME=VALUE, e.g. net.core.somaxconn=1024")
+    return name.replace("/", "."), value
+
+
+def parse_ulimit(text: str) -> Ulimit:
+    """``NAME=SOFT[:HARD]``; ``-1`` or ``unlimited`` for no limit.
+
+    Raises:
+        InvalidOptionError: no such limit, or soft above hard.
+    """
+    name, equals, values = text.partition("=")
+    words = values.split(":")
+    numbers = [-1 if word in {"-1", "unlimited"} else _rlimit(word) for word in words]
+    wrong = name not in _RLIMITS or not equals or None in numbers or len(numbers) > 2  # noqa: PLR2004 - SOFT:HARD
+    if wrong:
+        raise invalid(text, "ulimit", "NAME=SOFT[:HARD], e.g. nofile=1024:4096")
+    soft, hard = int(numbers[0] or 0), int(numbers[-1] or 0)
+    if exceeds(soft, hard):
+        raise invalid(text, "ulimit", "a soft limit not above the hard one")
+    return Ulimit(f"RLIMIT_{name.upper()}", soft, hard)
+
+
+def _rlimit(word: str) -> int | None:
+    return int(word) if re.fullmatch(r"[0-9]{1,19}", word, re.ASCII) else None
+
+
+def exceeds(soft: int, hard: int) -> bool:
+    """Whether one resource limit is above another, where -1 is unlimited."""
+    return hard != -1 and (soft == -1 or soft > hard)
