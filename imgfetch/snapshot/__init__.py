@@ -1,0 +1,1 @@
+"""Unpacked layers by chainID, made into root filesystems."""

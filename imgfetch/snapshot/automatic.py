@@ -1,0 +1,127 @@
+"""Choosing how root filesystems are made, by trying: ``--rootfs-mode``.
+
+There is no probe: what a kernel, a file system and a namespace allow together is
+known when the mount is made. The order is overlayfs, overlayfs with what is written kept
+in memory (a store that itself is on an overlay, as in a pod), and a copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import InvalidOptionError, NamespaceError
+from imgfetch.snapshot.directory import SnapshotDirectory
+from imgfetch.snapshot.flat import FlatSnapshotter
+from imgfetch.snapshot.overlay import OverlaySnapshotter
+from imgfetch.snapshot.stack import mount_stack, unmount_stack
+from imgfetch.snapshot.unpacker import Unpacker, chain_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from imgfetch.fs.idmap import IdMapping
+    from imgfetch.interfaces import ContentStore, LayerApplier, Progress, Snapshotter
+    from imgfetch.oci.image import Layer
+
+MODES = ("auto", "overlay", "copy")
+
+
+def snapshotter(
+    store: str,
+    mapping: IdMapping,
+    *,
+    mode: str,
+    content: ContentStore,
+    applier: LayerApplier,
+    progress: Progress,
+) -> Snapshotter:
+    """The snapshotter of a store.
+
+    Args:
+        store: absolute path of the store.
+        mapping: what `imgfetch.snapshot.userns.enter` returned.
+        mode: one of `MODES`.
+        content: where layers come from.
+        applier: applies them.
+        progress: told how far the work has come.
+
+    Raises:
+        InvalidOptionError: another mode.
+    """
+    directory = SnapshotDirectory(f"{store}/snapshots/{mapping.name}")
+    locks = f"{store}/locks"
+    unpacker = Unpacker(content, applier, progress)
+    if mode == "overlay":
+        return OverlaySnapshotter(directory, locks, mapping, unpacker)
+    if mode == "copy":
+        return FlatSnapshotter(directory, locks, mapping, unpacker)
+    if mode == "auto":
+        return AutomaticSnapshotter(directory, locks, mapping, unpacker)
+    message = f"rootfs mode {mode!r} is not known"
+    raise InvalidOptionError(message, expected=" or ".join(MODES))
+
+
+class AutomaticSnapshotter:
+    """Overlayfs where it works, and otherwise what comes nearest to it.
+
+    Args:
+        directory: where snapshots are kept.
+        locks: directory of lock files.
+        mapping: the ids there are.
+        unpacker: applies layers.
+    """
+
+    def __init__(
+        self, directory: SnapshotDirectory, locks: str, mapping: IdMapping, unpacker: Unpacker
+    ) -> None:
+        self._directory = directory
+        self._mapping = mapping
+        self._warn = unpacker.progress.warn
+        self._overlay = OverlaySnapshotter(directory, locks, mapping, unpacker)
+        self._flat = FlatSnapshotter(directory, locks, mapping, unpacker)
+
+    def prepare(self, layers: Sequence[Layer]) -> None:
+        """See `Snapshotter.prepare`."""
+        # Where there is a flat one, layers could not be mounted before.
+        if any(map(self._flat.hold, self._flat.stack(layers))):
+            return
+        try:
+            self._overlay.prepare(layers)
+        except NamespaceError:
+            self._flat.prepare(layers)
+
+    def mount(self, layers: Sequence[Layer], directory: Path) -> Path:
+        """See `Snapshotter.mount`."""
+        names = self._stack(layers)
+        for in_memory in (False, True):
+            with contextlib.suppress(NamespaceError):
+                root = mount_stack(
+                    self._directory,
+                    names,
+                    directory,
+                    initial=self._mapping.initial,
+                    in_memory=in_memory,
+                )
+                if in_memory:
+                    self._warn("what the container writes is kept in memory: no overlay on disk")
+                return root
+        unmount_stack(directory)
+        self._flat.prepare(layers)
+        return self._flat.mount(layers, directory)
+
+    def unmount(self, directory: Path) -> None:
+        """See `Snapshotter.unmount`."""
+        unmount_stack(directory)
+
+    def close(self) -> None:
+        """Let snapshots go: others may remove them."""
+        self._overlay.close()
+        self._flat.close()
+
+    def _stack(self, layers: Sequence[Layer]) -> list[str]:
+        names = chain_names(layers)
+        if names and not self._directory.exists(names[-1]):
+            return self._flat.stack(layers)
+        return names

@@ -1,0 +1,106 @@
+"""Snapshots where overlayfs can't be had: all layers in one tree, copied for each run.
+
+A tree of one layer is the same thing in both ways, and shared with
+`imgfetch.snapshot.overlay`. Runs never get links to the files of the snapshot: a
+container that writes to one would write to the store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from imgfetch.fs.atomic import make_directory
+from imgfetch.fs.lock import locked
+from imgfetch.snapshot.directory import TREE, SnapshotRecord
+from imgfetch.snapshot.duplicate import copy_tree
+from imgfetch.snapshot.stack import ROOTFS, unmount_stack
+from imgfetch.snapshot.unpacker import chain_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from imgfetch.fs.idmap import IdMapping
+    from imgfetch.oci.image import Layer
+    from imgfetch.snapshot.directory import SnapshotDirectory
+    from imgfetch.snapshot.unpacker import Unpacker
+
+
+class FlatSnapshotter:
+    """One snapshot for all layers, copied for each run.
+
+    Args:
+        directory: where snapshots are kept.
+        locks: directory of lock files.
+        mapping: the ids there are.
+        unpacker: applies layers.
+    """
+
+    def __init__(
+        self, directory: SnapshotDirectory, locks: str, mapping: IdMapping, unpacker: Unpacker
+    ) -> None:
+        self._directory = directory
+        self._locks = locks
+        self._mapping = mapping
+        self._unpacker = unpacker
+        self._held = contextlib.ExitStack()
+
+    @staticmethod
+    def stack(layers: Sequence[Layer]) -> list[str]:
+        """The name of the one snapshot that holds all layers; none without layers."""
+        names = chain_names(layers)
+        return names if len(names) <= 1 else [f"flat-{names[-1]}"]
+
+    def prepare(self, layers: Sequence[Layer]) -> None:
+        """Unpack what is not unpacked yet; it is complete or absent.
+
+        Raises:
+            LayerError: a layer can't be applied.
+            NoSpaceError: no space or inodes left.
+        """
+        for name in self.stack(layers):
+            lock = f"{self._locks}/snapshot-{self._mapping.name}-{name}"
+            while not self.hold(name):
+                with locked(lock, unlink=True):
+                    if not self._directory.exists(name):
+                        self._build(layers, name)
+
+    def hold(self, name: str) -> bool:
+        """Keep a snapshot from being removed; False when it is not there."""
+        descriptor = self._directory.hold(name)
+        if descriptor is None:
+            return False
+        self._held.callback(os.close, descriptor)
+        return True
+
+    def mount(self, layers: Sequence[Layer], directory: Path) -> Path:
+        """A copy of one's own; see `Snapshotter.mount`.
+
+        Raises:
+            NoSpaceError: no space or inodes left.
+        """
+        root = directory / ROOTFS
+        make_directory(f"{root}", 0o755)
+        for name in self.stack(layers):
+            copy_tree(self._directory.tree(name), f"{root}")
+        return root
+
+    def unmount(self, directory: Path) -> None:
+        """Nothing is mounted; for symmetry with others."""
+        unmount_stack(directory)
+
+    def close(self) -> None:
+        """Let snapshots go: others may remove them."""
+        self._held.close()
+
+    def _build(self, layers: Sequence[Layer], name: str) -> None:
+        with self._directory.staging() as staging:
+            made = f"{staging}/0"
+            make_directory(made)
+            make_directory(f"{made}/{TREE}", 0o755)
+            stats = [self._unpacker.apply(layer, f"{made}/{TREE}") for layer in layers]
+            blobs = [str(layer.descriptor.digest) for layer in layers]
+            self._directory.publish([(made, name, SnapshotRecord.of(None, blobs, stats))])
+        self._unpacker.warn_of(stats)

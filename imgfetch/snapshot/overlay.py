@@ -1,0 +1,172 @@
+"""Snapshots as stacks of overlay layers: one directory a layer, shared between images.
+
+The lowest layer is applied to a plain directory. Every other one is applied to a
+mounted overlay of those below it, so that the kernel itself writes down, in the upper
+directory, what the layer's whiteouts and replacements mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from imgfetch.fs import linux
+from imgfetch.fs.atomic import make_directory
+from imgfetch.fs.lock import locked
+from imgfetch.fs.removal import remove_tree
+from imgfetch.snapshot.directory import TREE, SnapshotRecord
+from imgfetch.snapshot.overlayfs import LINKS, mount_overlay
+from imgfetch.snapshot.stack import ROOTFS, make_upper, mount_stack, unmount_stack
+from imgfetch.snapshot.unpacker import chain_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from imgfetch.fs.idmap import IdMapping
+    from imgfetch.interfaces import LayerStats
+    from imgfetch.oci.image import Layer
+    from imgfetch.snapshot.directory import SnapshotDirectory
+    from imgfetch.snapshot.unpacker import Unpacker
+
+
+class OverlaySnapshotter:
+    """A snapshot per layer, mounted one over the other.
+
+    Has to be used in namespaces of `imgfetch.snapshot.userns.enter`.
+
+    Args:
+        directory: where snapshots are kept.
+        locks: directory of lock files.
+        mapping: the ids there are.
+        unpacker: applies layers.
+    """
+
+    def __init__(
+        self,
+        directory: SnapshotDirectory,
+        locks: str,
+        mapping: IdMapping,
+        unpacker: Unpacker,
+    ) -> None:
+        self._directory = directory
+        self._locks = locks
+        self._mapping = mapping
+        self._unpacker = unpacker
+        self._held = contextlib.ExitStack()
+
+    def prepare(self, layers: Sequence[Layer]) -> None:
+        """Unpack what is not unpacked yet; all of it is complete or absent.
+
+        What is there stays until this process ends or calls `close`.
+
+        Raises:
+            NamespaceError: overlayfs can't be mounted on the store.
+            LayerError: a layer can't be applied; those below it are kept.
+            NoSpaceError: no space or inodes left.
+        """
+        names = chain_names(layers)
+        # A snapshot is there only with all those below it: one look is enough.
+        while names and not self._hold(names[-1]):
+            self._build(layers, names)
+
+    def mount(self, layers: Sequence[Layer], directory: Path) -> Path:
+        """See `Snapshotter.mount`.
+
+        Raises:
+            NamespaceError: overlayfs can't be mounted in ``directory``.
+            StoreCorruptError: an unpacked layer is missing.
+        """
+        return mount_stack(
+            self._directory, chain_names(layers), directory, initial=self._mapping.initial
+        )
+
+    def unmount(self, directory: Path) -> None:
+        """Take away what `mount` has mounted, so that the directory can be removed."""
+        unmount_stack(directory)
+
+    def close(self) -> None:
+        """Let snapshots go: others may remove them."""
+        self._held.close()
+
+    def _hold(self, name: str) -> bool:
+        descriptor = self._directory.hold(name)
+        if descriptor is None:
+            return False
+        self._held.callback(os.close, descriptor)
+        return True
+
+    def _build(self, layers: Sequence[Layer], names: Sequence[str]) -> None:
+        with contextlib.ExitStack() as stack:
+            missing = [
+                number for number, name in enumerate(names) if not self._hold_or_lock(name, stack)
+            ]
+            if missing:
+                with self._directory.staging() as staging:
+                    self._apply(layers, names, missing, staging)
+
+    def _hold_or_lock(self, name: str, stack: contextlib.ExitStack) -> bool:
+        """Hold a snapshot, or else the right to make it.
+
+        All processes go from the lowest layer up and keep what they have got, so they wait
+        for each other at the lowest layer that they have in common, and never in a circle.
+        """
+        while True:
+            descriptor = self._directory.hold(name)
+            if descriptor is not None:
+                stack.callback(os.close, descriptor)
+                return True
+            lock = locked(f"{self._locks}/snapshot-{self._mapping.name}-{name}", unlink=True)
+            with contextlib.ExitStack() as attempt:
+                attempt.enter_context(lock)
+                if not self._directory.exists(name):
+                    stack.push(attempt.pop_all())
+                    return False
+
+    def _apply(
+        self, layers: Sequence[Layer], names: Sequence[str], missing: Sequence[int], staging: str
+    ) -> None:
+        make_directory(f"{staging}/{ROOTFS}")
+        make_directory(f"{staging}/{LINKS}")
+        for number, name in enumerate(names):
+            target = f"../{number}" if number in missing else f"../../{name}"
+            os.symlink(f"{target}/{TREE}", f"{staging}/{LINKS}/{number}")
+        staged: list[tuple[str, str, SnapshotRecord]] = []
+        all_stats: list[LayerStats] = []
+        try:
+            for number in missing:
+                path = f"{staging}/{number}"
+                stats = self._apply_one(layers[number], number, staging)
+                parent = names[number - 1] if number else None
+                blob = str(layers[number].descriptor.digest)
+                staged.append((path, names[number], SnapshotRecord.of(parent, [blob], [stats])))
+                all_stats.append(stats)
+        finally:
+            self._directory.publish(staged)
+        self._directory.link(names)
+        self._unpacker.warn_of(all_stats)
+
+    def _apply_one(self, layer: Layer, number: int, staging: str) -> LayerStats:
+        make_directory(f"{staging}/{number}")
+        tree = f"{staging}/{number}/{TREE}"
+        if number == 0:
+            make_directory(tree, 0o755)
+            return self._unpacker.apply(layer, tree)
+        make_upper(tree, f"{staging}/{LINKS}/{number - 1}")
+        work = f"{staging}/{number}/work"
+        make_directory(work)
+        mount_overlay(
+            staging,
+            number,
+            upper=f"{number}/{TREE}",
+            work=f"{number}/work",
+            target=ROOTFS,
+            initial=self._mapping.initial,
+        )
+        try:
+            stats = self._unpacker.apply(layer, f"{staging}/{ROOTFS}")
+        finally:
+            linux.unmount(f"{staging}/{ROOTFS}", linux.MNT_DETACH)
+        remove_tree(work)
+        return stats

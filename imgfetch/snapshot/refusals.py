@@ -1,0 +1,126 @@
+"""Why the kernel refuses a namespace, a mapping or a mount, and what to do about it.
+
+An errno alone does not tell: EPERM of unshare(2) is a sysctl, a seccomp filter or
+AppArmor, and each has another remedy.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import NamespaceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KUBERNETES = (
+    "in Kubernetes set seccompProfile: Unconfined (on AppArmor nodes appArmorProfile:"
+    " Unconfined too); runAsNonRoot and dropped capabilities may stay"
+)
+_APPARMOR = (
+    "as root: an AppArmor profile with 'userns,' for this program, or"
+    " sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+)
+_SECCOMP_FILTER = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What may stand in the way of a process.
+
+    Attributes:
+        max_user_namespaces: sysctl ``user.max_user_namespaces``; None where not known.
+        userns_clone: sysctl ``kernel.unprivileged_userns_clone`` (Debian); None elsewhere.
+        apparmor_userns: sysctl ``kernel.apparmor_restrict_unprivileged_userns`` (Ubuntu).
+        seccomp: whether system calls are filtered.
+        no_new_privs: whether setuid programs and file capabilities have no effect.
+        threads: of this process.
+    """
+
+    max_user_namespaces: int | None = None
+    userns_clone: int | None = None
+    apparmor_userns: int | None = None
+    seccomp: bool = False
+    no_new_privs: bool = False
+    threads: int = 1
+
+    @classmethod
+    def of_self(cls, proc: Path) -> Confinement:
+        """That of the calling process, as far as ``/proc`` tells."""
+        status = read_status(proc)
+        return cls(
+            _number(proc / "sys/user/max_user_namespaces"),
+            _number(proc / "sys/kernel/unprivileged_userns_clone"),
+            _number(proc / "sys/kernel/apparmor_restrict_unprivileged_userns"),
+            status.get("Seccomp") == _SECCOMP_FILTER,
+            status.get("NoNewPrivs") == "1",
+            int(status.get("Threads", "1")),
+        )
+
+
+def read_status(proc: Path) -> dict[str, str]:
+    """The fields of ``/proc/self/status``; none where there is no ``/proc``."""
+    try:
+        text = (proc / "self/status").read_text("utf-8", "surrogateescape")
+    except OSError:
+        return {}
+    fields = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in fields}
+
+
+def no_namespace(error: OSError, confinement: Confinement) -> NamespaceError:
+    """For an unshare(2) that failed."""
+    blocker, remedy = _blocker_of_unshare(error, confinement)
+    message = f"user namespaces are blocked by {blocker}: {error.strerror}"
+    return NamespaceError(message, hint=remedy)
+
+
+def _blocker_of_unshare(error: OSError, confinement: Confinement) -> tuple[str, str]:
+    if error.errno == errno.EINVAL and confinement.threads > 1:
+        return f"{confinement.threads} threads in this process", "enter before threads start"
+    if error.errno == errno.ENOSPC or confinement.max_user_namespaces == 0:
+        return _sysctl("user.max_user_namespaces", 15000)
+    if confinement.userns_clone == 0:
+        return _sysctl("kernel.unprivileged_userns_clone", 1)
+    if error.errno == errno.EINVAL:
+        return "a kernel without them", "the kernel needs CONFIG_USER_NS"
+    return _confinement(confinement)
+
+
+def no_mapping(error: OSError, confinement: Confinement, *, root: bool) -> NamespaceError:
+    """For a uid_map or gid_map that could not be written."""
+    if root and confinement.apparmor_userns != 1:
+        # Since Linux 5.12 nobody may map root who could not set file capabilities as root.
+        blocker = "the lack of CAP_SETUID, CAP_SETGID or CAP_SETFCAP"
+        remedy = "run as an ordinary user, or with these capabilities"
+    else:
+        blocker, remedy = _confinement(confinement)
+    message = f"ids of the user namespace are blocked by {blocker}: {error.strerror}"
+    return NamespaceError(message, hint=remedy)
+
+
+def no_mount(error: OSError, confinement: Confinement) -> NamespaceError:
+    """For a mount in namespaces of our own that failed."""
+    blocker, remedy = _confinement(confinement)
+    return NamespaceError(f"mounting is blocked by {blocker}: {error.strerror}", hint=remedy)
+
+
+def _confinement(confinement: Confinement) -> tuple[str, str]:
+    if confinement.seccomp:
+        return "a seccomp filter", _KUBERNETES
+    if confinement.apparmor_userns == 1:
+        return "AppArmor (kernel.apparmor_restrict_unprivileged_userns)", _APPARMOR
+    return "the kernel (a chroot, or a security module)", _KUBERNETES
+
+
+def _sysctl(name: str, value: int) -> tuple[str, str]:
+    return f"the sysctl {name}", f"as root: sysctl -w {name}={value}"
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text("ascii"))
+    except (OSError, ValueError):
+        return None

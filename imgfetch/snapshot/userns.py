@@ -1,0 +1,136 @@
+"""Namespaces of this process's own, in which it is root: user_namespaces(7).
+
+Owns the one way in: `enter`. Root with CAP_SYS_ADMIN needs a mount namespace only; all
+others get a user namespace first, with as many ids as they can have. What comes
+after (unpacking, mounting, starting the runtime) is the same for all of them.
+
+Refuses to guess: who is root is decided by capabilities, never by the uid, and what
+ids there are is read back from the kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgfetch.fs import linux
+from imgfetch.fs.idmap import IdMapping, IdRange
+from imgfetch.snapshot import refusals, subids
+from imgfetch.snapshot.mapper import Mapper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CAP_SYS_ADMIN = 21
+
+
+def enter(
+    *, search_path: str, warn: Callable[[str], None], proc: Path = Path("/proc")
+) -> IdMapping:
+    """Become root in namespaces of this process's own; there is no way back.
+
+    The process has to be single-threaded. Mounts made afterwards are seen by this
+    process and its children only, and end with them.
+
+    Args:
+        search_path: where newuidmap and newgidmap are looked for, as PATH.
+        warn: told why there is one id only, where there should be more.
+        proc: where procfs is mounted.
+
+    Returns:
+        The ids there are now.
+
+    Raises:
+        NamespaceError: the kernel refuses; says who blocks and what to do.
+    """
+    if not (_is_admin(proc) and _enter_mounts()):
+        _enter_user_namespace(search_path, warn, proc)
+    try:
+        # Slave, not private: what the host unmounts must not stay busy because of us.
+        linux.mount("none", "/", None, linux.MS_REC | linux.MS_SLAVE)
+    except OSError as error:
+        raise refusals.no_mount(error, refusals.Confinement.of_self(proc)) from error
+    return IdMapping.current(proc)
+
+
+def _is_admin(proc: Path) -> bool:
+    effective = refusals.read_status(proc).get("CapEff", "0")
+    return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
+
+
+def _enter_mounts() -> bool:
+    try:
+        linux.unshare(linux.CLONE_NEWNS)
+    except OSError:  # a seccomp filter can forbid what the capability allows
+        return False
+    return True
+
+
+def _enter_user_namespace(search_path: str, warn: Callable[[str], None], proc: Path) -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    mapper = _mapper(uid, gid, search_path, proc)
+    try:
+        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+    except OSError as error:
+        if mapper:
+            mapper.abandon()
+        raise refusals.no_namespace(error, refusals.Confinement.of_self(proc)) from error
+    refusal = mapper.map() if mapper else None
+    if refusal is not None:
+        _warn_of_single_id(refusal, warn, proc)
+    many = mapper is not None and refusal is None
+    try:
+        if many:
+            os.setgroups([])
+        else:
+            _map_single(uid, gid, proc)
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+    except OSError as error:
+        confinement = refusals.Confinement.of_self(proc)
+        raise refusals.no_mapping(error, confinement, root=uid == 0) from error
+
+
+def _mapper(uid: int, gid: int, search_path: str, proc: Path) -> Mapper | None:
+    """Who is going to write the maps; forked here, because it has to stay outside."""
+    if uid == 0:
+        own = IdMapping.current(proc)
+        identity = IdMapping(_identity(own.uids), _identity(own.gids))
+        return Mapper.writing(identity, proc)
+    owners = (*_names(uid), str(uid))
+    uids = subids.granted(Path("/etc/subuid"), owners)
+    gids = subids.granted(Path("/etc/subgid"), owners)
+    if not (uids and gids):
+        return None
+    return Mapper.calling_tools(subids.mapping(uid, gid, uids, gids), search_path)
+
+
+def _identity(ranges: tuple[IdRange, ...]) -> tuple[IdRange, ...]:
+    return tuple(IdRange(inside, inside, size) for inside, _, size in ranges)
+
+
+def _names(uid: int) -> tuple[str, ...]:
+    try:
+        return (pwd.getpwuid(uid).pw_name,)
+    except KeyError:  # containers run under any uid, with no line in passwd
+        return ()
+
+
+def _map_single(uid: int, gid: int, proc: Path) -> None:
+    """Map the one id that needs no privilege, where no map was written yet."""
+    own = proc / "self"
+    if not (own / "gid_map").read_text("ascii").strip():
+        with contextlib.suppress(OSError):  # denied already, or a kernel without the file
+            (own / "setgroups").write_text("deny", "ascii")
+        (own / "gid_map").write_text(f"0 {gid} 1\n", "ascii")
+    if not (own / "uid_map").read_text("ascii").strip():
+        (own / "uid_map").write_text(f"0 {uid} 1\n", "ascii")
+
+
+def _warn_of_single_id(refusal: str, warn: Callable[[str], None], proc: Path) -> None:
+    if refusals.Confinement.of_self(proc).no_new_privs:
+        refusal = f"{refusal} (no_new_privs is set)"
+    warn(f"only one user id can be used in containers: {refusal}")
