@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Layer
 
 
@@ -97,6 +98,10 @@ class ContentStore(Protocol):
 
     def contains(self, descriptor: Descriptor) -> bool:
         """Whether the content is there, by name and size."""
+        ...
+
+    def find(self, digest: Digest) -> Descriptor | None:
+        """The size of what is there by a digest; its media type is "" (not known)."""
         ...
 
     def ingest(self, content: Unverified, progress: Progress) -> None:
@@ -216,6 +221,10 @@ class Snapshotter(Protocol):
         Returns:
             The root filesystem's path.
         """
+        ...
+
+    def unmount(self, directory: Path) -> None:
+        """Take away what `mount` has mounted, so that the directory can be removed."""
         ...
 
 
