@@ -163,7 +163,27 @@ class RateLimitError(RegistryError):
 
 
 class NetworkError(ImgfetchError):
-    """No answer: name resolution, connection, timeout, or a broken transfer."""
+    """No answer: name resolution, connection, timeout, or a broken transfer.
+
+    Args:
+        message: what failed, on what.
+        transient: whether asking again soon may help.
+        expected: see `ImgfetchError`.
+        actual: see `ImgfetchError`.
+        hint: see `ImgfetchError`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool = False,
+        expected: object = None,
+        actual: object = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, expected=expected, actual=actual, hint=hint)
+        self.transient = transient
 
 
 class TLSError(NetworkError):

@@ -1,0 +1,201 @@
+"""Connections: to which addresses, and how slow a server may be.
+
+A registry decides where a client connects to: by a redirect, and by the address of its
+token server. `Guard` refuses to be led from a public registry to the machine itself, to
+its link or to the metadata services of clouds; it looks at the address that was
+connected to, since names can be made to resolve to anything. Private networks are
+allowed: registries with a public name and a private storage behind it are common.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from imgfetch.errors import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imgfetch.registry.settings import Timeouts
+
+# Services that give an instance's own credentials to whoever asks from it, outside the
+# link-local networks.
+_METADATA = frozenset({"fd00:ec2::254", "100.100.100.200", "168.63.129.16"})
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialed:
+    """A connected socket, and the IP address at its other end."""
+
+    socket: socket.socket
+    address: str
+
+
+class Dialer(Protocol):
+    """Makes TCP connections."""
+
+    def dial(self, host: str, port: int, timeout: float | None) -> Dialed:
+        """Connect to the first address of a host that answers.
+
+        Raises:
+            OSError: none did.
+        """
+        ...
+
+
+class SystemDialer:
+    """TCP by the system's resolver."""
+
+    def dial(self, host: str, port: int, timeout: float | None) -> Dialed:
+        """See `Dialer`."""
+        connected = socket.create_connection((host, port), timeout)
+        # Each request is written at once: waiting for more to send only costs time.
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Dialed(connected, connected.getpeername()[0])
+
+
+def kind_of(address: str) -> str:
+    """Which sort of address that only the machine's owner should point at, or ""."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            ip = ip.ipv4_mapped
+        elif ip in _NAT64:
+            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    if ip.is_loopback:
+        return "loopback"
+    # 0.0.0.0 and :: reach the machine itself.
+    if ip.is_unspecified:
+        return "loopback"
+    if ip.is_link_local:
+        return "link-local"
+    if str(ip) in _METADATA:
+        return "metadata"
+    if ip.is_multicast or (ip.version == 4 and ip.is_reserved):  # noqa: PLR2004 - IPv4
+        return "reserved"
+    return ""
+
+
+class Guard:
+    """Which addresses a registry may lead a client to.
+
+    Args:
+        dialer: makes the connections.
+        named: hosts and ports that the user named (the registry, proxies): they may be
+            anywhere, and what they are is fine for where they lead to.
+    """
+
+    def __init__(self, dialer: Dialer, named: frozenset[tuple[str, int]]) -> None:
+        self._dialer = dialer
+        self._named = named
+        self._kinds = {""}
+
+    def dial(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        """Connect, unless that leads to where a registry must not lead.
+
+        Raises:
+            RegistryError: refused.
+            OSError: no connection.
+        """
+        dialed = self._dialer.dial(host, port, timeout)
+        kind = kind_of(dialed.address)
+        if (host, port) in self._named:
+            self._kinds.add(kind)
+        elif kind not in self._kinds:
+            dialed.socket.close()
+            raise _refused(host, kind)
+        return dialed.socket
+
+    def check(self, host: str) -> None:
+        """Refuse a host by its name alone, where a proxy makes the connection.
+
+        Raises:
+            RegistryError: refused.
+        """
+        try:
+            # As the resolver does, this reads 2130706433 and 0x7f.1 as 127.0.0.1.
+            address = socket.inet_ntoa(socket.inet_aton(host))
+        except OSError:
+            address = host
+        try:
+            kind = kind_of(address)
+        except ValueError:
+            lower = host.lower().rstrip(".")
+            kind = "loopback" if lower == "localhost" or lower.endswith(".localhost") else ""
+        if kind not in self._kinds:
+            raise _refused(host, kind)
+
+
+def _refused(host: str, kind: str) -> RegistryError:
+    message = f"the registry leads to {host}, a {kind} address: refused"
+    return RegistryError(message, hint="only a registry on such an address may lead there")
+
+
+class Pace:
+    """A lower limit on the speed of one transfer, counted in time spent waiting."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._window = timeouts.stall_window
+        self._minimum = timeouts.stall_bytes
+        self._waited = 0.0
+        self._received = 0
+
+    def restart(self) -> None:
+        """Begin anew, with the next request of a connection."""
+        self._waited = 0.0
+        self._received = 0
+
+    def receive(self, receive: Callable[[], int]) -> int:
+        """Do one receive and account for it.
+
+        Raises:
+            TimeoutError: too little came for too long.
+        """
+        started = time.monotonic()
+        count = receive()
+        self._waited += time.monotonic() - started
+        self._received += count
+        if self._waited >= self._window:
+            if count and self._received < self._minimum:
+                message = f"{self._received} bytes in {self._waited:.0f} seconds"
+                raise TimeoutError(message)
+            self.restart()
+        return count
+
+
+class PacedSocket(socket.socket):
+    """A plain socket with a lower limit on its speed."""
+
+    pace: Pace | None = None
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # noqa: ANN401 - typeshed's type has no name at run time
+        """See `socket.socket.recv_into`."""
+        if self.pace is None:
+            return super().recv_into(buffer, nbytes, flags)
+        return self.pace.receive(lambda: socket.socket.recv_into(self, buffer, nbytes, flags))
+
+    @classmethod
+    def take(cls, connected: socket.socket) -> PacedSocket:
+        """Take a connected socket over."""
+        timeout = connected.gettimeout()
+        taken = cls(connected.family, connected.type, connected.proto, connected.detach())
+        taken.settimeout(timeout)
+        return taken
+
+
+class PacedTlsSocket(ssl.SSLSocket):
+    """A TLS socket with a lower limit on its speed."""
+
+    pace: Pace | None = None
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:  # noqa: ANN401 - the same
+        """See `ssl.SSLSocket.recv_into`."""
+        if self.pace is None:
+            return super().recv_into(buffer, nbytes, flags)
+        return self.pace.receive(lambda: ssl.SSLSocket.recv_into(self, buffer, nbytes, flags))

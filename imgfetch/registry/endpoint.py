@@ -1,0 +1,231 @@
+"""One origin that serves a registry: requests with authentication, retries and errors.
+
+Every request of this room goes through `Endpoint.request`: it waits where the registry
+asked to, signs in, follows redirects, repeats what may get better, and turns everything
+else into an error that names registry, repository and reference.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from imgfetch.errors import NetworkError
+from imgfetch.registry import address, diagnostics, redirect, retry, token_server
+from imgfetch.registry.auth import Authorizer, Scope
+from imgfetch.registry.diagnostics import Subject
+from imgfetch.registry.retry import Attempts, Turnstile
+from imgfetch.registry.settings import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from imgfetch.registry.response import Response
+    from imgfetch.registry.settings import Clock, RegistrySettings
+    from imgfetch.registry.transport import Transport
+    from imgfetch.registry.url import Origin
+
+T = TypeVar("T")
+
+_UNAUTHORIZED = 401
+# None, then a token, then one that was renewed or has a further scope.
+_LOGINS = 2
+_PING = "/v2/"
+
+
+class Endpoint:
+    """A registry at one origin.
+
+    Args:
+        registry: the registry's name, as in references.
+        origin: where it is.
+        transport: sends single requests.
+        settings: see `RegistrySettings`.
+        clock: time.
+        jitter: see `Attempts`.
+    """
+
+    def __init__(
+        self,
+        registry: str,
+        origin: Origin,
+        transport: Transport,
+        settings: RegistrySettings,
+        *,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.registry = registry
+        self.origin = origin
+        self.clock = clock or SystemClock()
+        self.policy = settings.retry
+        self._timeouts = settings.timeouts
+        self._transport = transport
+        self._settings = settings
+        self._jitter = jitter
+        self._turnstile = Turnstile(self.clock)
+        self._auth = Authorizer(
+            registry,
+            origin,
+            credentials=settings.credentials,
+            fetch_token=token_server.TokenServer(transport, self.attempts, self.clock).fetch,
+            plain_allowed=self._plain_allowed,
+            token_hosts=settings.token_hosts,
+            clock=self.clock,
+        )
+
+    def attempts(self) -> Attempts:
+        """The retries of one request."""
+        return Attempts(self.policy, self.clock, self._jitter)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        what: str,
+        scope: Scope,
+        read: Callable[[Response], T],
+        headers: Mapping[str, str] | None = None,
+        accept: Collection[int] = (200,),
+    ) -> T:
+        """GET or HEAD something.
+
+        Args:
+            method: ``GET`` or ``HEAD``.
+            target: path and query.
+            what: what it is, for errors.
+            scope: what it needs to be allowed.
+            read: takes the response; what breaks in it is retried too.
+            headers: to send besides our own.
+            accept: statuses that `read` wants to see; all others are errors.
+
+        Raises:
+            NotFoundError: not there, or no access.
+            AuthenticationError: credentials missing or refused.
+            RateLimitError: too many requests, for longer than we wait.
+            RegistryError: the registry answered with another error.
+            NetworkError: no answer.
+        """
+        attempts = self.attempts()
+        while True:
+            try:
+                response = self._signed(method, target, headers or {}, scope)
+                if response.status in accept:
+                    return read(response)
+                delay = self._delay_for(response, attempts)
+                if delay is None:
+                    raise self.error(response, what, scope)
+                response.discard()
+            except NetworkError as error:
+                delay = attempts.delay() if error.transient else None
+                if delay is None:
+                    raise
+            self.clock.sleep(delay)
+
+    def read_document(self, response: Response, limit: int, what: str) -> bytes:
+        """A document's body, within the limits on size and time."""
+        deadline = self.clock.monotonic() + self._timeouts.document
+        return response.read(limit, what, lambda: self.clock.monotonic() < deadline)
+
+    def error(self, response: Response, what: str, scope: Scope) -> Exception:
+        """The error for a response; ends the response."""
+        credential = self._auth.credential(scope.repository)
+        note = self._auth.withheld(scope) if response.url.origin == self.origin else ""
+        account = (credential.username or "the token") if credential and not note else ""
+        subject = Subject(what, self.origin.netloc, self.registry, account, note)
+        return diagnostics.registry_error(response, subject)
+
+    def _signed(
+        self, method: str, target: str, headers: Mapping[str, str], scope: Scope
+    ) -> Response:
+        """Send, and answer challenges."""
+        authorization = self._auth.header(scope)
+        for login in itertools.count():
+            self._turnstile.wait()
+            sent = {**headers, "Authorization": authorization} if authorization else headers
+            response = self._follow(method, target, sent)
+            # Only the registry's own challenges are answered, never those of a storage.
+            foreign = response.url.origin != self.origin
+            if response.status != _UNAUTHORIZED or foreign or login == _LOGINS:
+                return response
+            challenges = self._challenges(response)
+            better = self._auth.answer(scope, challenges, authorization, fresh=login > 0)
+            if better is None:
+                return response
+            response.discard()
+            authorization = better
+
+    def _follow(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
+        return redirect.follow(
+            self._transport, method, self.origin.url(target), headers, self._plain_allowed
+        )
+
+    def _challenges(self, response: Response) -> list[str]:
+        """A refusal's challenges; some registries send them with their root only."""
+        found = response.headers("WWW-Authenticate")
+        if found:
+            return found
+        ping = self._follow("GET", _PING, {})
+        ping.discard()
+        return ping.headers("WWW-Authenticate") if ping.url.origin == self.origin else []
+
+    def _delay_for(self, response: Response, attempts: Attempts) -> float | None:
+        """How long to wait before asking again; None to give up."""
+        if not retry.is_transient(response.status):
+            return None
+        limited = response.status == retry.TOO_MANY_REQUESTS
+        asked = retry.retry_after(response.header("Retry-After"), self.clock.time())
+        delay = attempts.delay(asked=asked, rate_limited=limited)
+        if delay is not None and (limited or asked is not None):
+            self._turnstile.close_for(delay)
+        return delay
+
+    def _plain_allowed(self, origin: Origin) -> bool:
+        return address.plain_allowed(self._settings, origin)
+
+
+class LazyEndpoint:
+    """Finds out at the first request at which of its possible origins a registry is.
+
+    Args:
+        origins: where it may be.
+        transport: sends single requests.
+        make: makes the endpoint.
+    """
+
+    def __init__(
+        self,
+        origins: tuple[Origin, ...],
+        transport: Transport,
+        make: Callable[[Origin], Endpoint],
+    ) -> None:
+        self._origins = origins
+        self._transport = transport
+        self._make = make
+        self._lock = threading.Lock()
+        self._endpoint: Endpoint | None = None
+
+    def get(self) -> Endpoint:
+        """The endpoint."""
+        with self._lock:
+            if self._endpoint is None:
+                self._endpoint = self._make(self._find())
+            return self._endpoint
+
+    def _find(self) -> Origin:
+        if len(self._origins) == 1:
+            return self._origins[0]
+        plain, tls = self._origins
+        try:
+            response = self._transport.send("GET", plain.url(_PING), {})
+        except NetworkError:
+            return tls
+        response.discard()
+        location = response.header("Location")
+        # Servers that speak TLS answer plain HTTP with 400, or lead to themselves.
+        if response.status == 400 or location.startswith("https:"):  # noqa: PLR2004 - Bad Request
+            return tls
+        return plain

@@ -1,0 +1,66 @@
+"""What TLS certificates are accepted, for one host."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import TLSError
+from imgfetch.registry.dial import PacedTlsSocket
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """What a host's certificate is checked against, and what we show of ourselves.
+
+    Connections made under one policy are never used under another: an unchecked
+    connection must not serve a request that asks for a checked one (CVE-2024-35195).
+
+    Attributes:
+        verify: whether certificates are checked at all.
+        authorities: PEM files of authorities to trust besides the system's.
+        client_certificate: PEM file of our own certificate.
+        client_key: PEM file of its key.
+    """
+
+    verify: bool = True
+    authorities: tuple[Path, ...] = ()
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """The policy as the ssl module takes it.
+
+        Raises:
+            TLSError: a file can't be read or holds no certificate.
+        """
+        context = ssl.create_default_context()
+        context.sslsocket_class = PacedTlsSocket
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        for path in self.authorities:
+            try:
+                context.load_verify_locations(path)
+            except (OSError, ssl.SSLError) as error:
+                message = f"can't use the certificate authorities in {path}: {_reason(error)}"
+                raise TLSError(message) from error
+        if self.client_certificate is not None:
+            try:
+                # Without a password callback OpenSSL would ask on the terminal.
+                context.load_cert_chain(self.client_certificate, self.client_key, password="")
+            except (OSError, ssl.SSLError, ValueError) as error:
+                name = self.client_certificate
+                message = f"can't use the client certificate {name}: {_reason(error)}"
+                raise TLSError(message) from error
+        return context
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "not PEM").replace("_", " ").lower()
+    return getattr(error, "strerror", None) or str(error)
