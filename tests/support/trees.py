@@ -97,6 +97,17 @@ def snapshot_tree(root: Path, *, ignore: Collection[str] = ()) -> Tree:
     return dict(sorted(tree.items()))
 
 
+def without_directory_times(tree: Tree) -> Tree:
+    """The tree, with no times of directories.
+
+    No layer says when a directory that it does not name was made, or changed by a later layer.
+    """
+    return {
+        path: replace(node, mtime_ns=0) if node.kind == "dir" else node
+        for path, node in tree.items()
+    }
+
+
 def paths(root: Path) -> set[str]:
     """The paths below a directory, itself aside."""
     return {path for path, _ in _walk(root)} - {"."}

@@ -112,14 +112,16 @@ def run_as(
 
 
 def command_as(user: User) -> list[str]:
-    """What to put before a command so that a user runs it; the process stays the same one.
+    """What to put before a command so that a user runs it; the process stays the same one."""
+    return prefix(user.uid, user.gid) if os.geteuid() == 0 else []
+
+
+def prefix(uid: int, gid: int) -> list[str]:
+    """As `command_as`, for root and any ids.
 
     The checkout is at its usual path for the user, even below a directory like ``/root``.
     """
-    if os.geteuid() != 0:
-        return []
-    become = [require_tool("setpriv"), f"--reuid={user.uid}", f"--regid={user.gid}",
-              "--clear-groups", "--"]  # fmt: skip
+    become = [require_tool("setpriv"), f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--"]
     closed = _first_closed_directory(CHECKOUT)
     if closed is None:
         return become
