@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PREFIX: Final = "org.opencontainers.image."
 
 
-def annotations(
+def spec_annotations(
     image: ImageConfig, asked: Mapping[str, str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """What the config says about the image, its safe labels, and what the caller asks for.

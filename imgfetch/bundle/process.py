@@ -82,16 +82,14 @@ def spec_process(
 def command(image: ImageConfig, asked: ProcessOptions) -> tuple[str, ...]:
     """The arguments: entrypoint and command, the image's or the caller's.
 
-    Another entrypoint makes the image's ``Cmd`` meaningless, so it goes too.
+    Another entrypoint, or a cleared one, makes the image's ``Cmd`` meaningless, so it
+    goes too.
 
     Raises:
         InvalidOptionError: neither says what to run.
     """
     if asked.entrypoint is not None:
         args = (*asked.entrypoint, *asked.args)
-        if not asked.entrypoint and not asked.args:
-            # `--entrypoint ""` takes the image's Entrypoint away and leaves its Cmd.
-            args = image.process.cmd
     else:
         args = (*image.process.entrypoint, *(asked.args or image.process.cmd))
     if not args or not args[0]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.bundle import defaults, isolation
-from imgfetch.bundle.annotations import annotations
+from imgfetch.bundle.annotations import spec_annotations
 from imgfetch.bundle.filesystems import spec_mounts
 from imgfetch.bundle.process import container_hostname, spec_process
 from imgfetch.bundle.resources import resources
@@ -77,7 +77,7 @@ def runtime_spec(
         for name, value in sysctls.items()
         if place.inherit_network and name.startswith("net.")
     }
-    notes, omitted = annotations(image, options.annotations)
+    notes, omitted = spec_annotations(image, options.annotations)
     document: dict[str, Any] = {
         "ociVersion": defaults.OCI_VERSION,
         "process": spec_process(image, options, host, user, place, warnings),
