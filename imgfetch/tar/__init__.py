@@ -1,0 +1,1 @@
+"""Tar archives and their compression, as streams; nothing here knows images or files."""

@@ -1,0 +1,260 @@
+"""Reading a tar archive as a stream: entries in order, each with its content.
+
+POSIX pax(1), with GNU's long names and sparse files. One pass, bounded memory, and a few
+microseconds an entry: layers have tens of thousands.
+
+The archive ends with two blocks of zeros or with the stream. A single block of zeros with
+more behind it is refused: some readers would stop there and some would not. What follows
+the end is the caller's to read, who has to hash it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from imgfetch.errors import LayerLimitError, MalformedLayerError
+from imgfetch.tar import header, pax, sparse
+from imgfetch.tar.entry import printable
+from imgfetch.tar.header import BLOCK, ZEROS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from imgfetch.tar.entry import Entry
+    from imgfetch.tar.pax import Records
+
+# An extended header is read into memory whole (CVE-2017-14992, CVE-2025-58183).
+EXTENSION_LIMIT = 1 << 20
+# Linux's PATH_MAX, the NUL included.
+NAME_LIMIT = 4096
+
+_PADDING = BLOCK - 1
+
+
+class TarReader:
+    """The entries of an archive.
+
+    Args:
+        chunks: the uncompressed stream, in pieces of any size but 0.
+        skip: skips bytes of the stream without reading them, for archives in plain
+            files; None to read everything.
+    """
+
+    __slots__ = (
+        "_at",
+        "_chunk",
+        "_chunks",
+        "_global",
+        "_left",
+        "_pad",
+        "_position",
+        "_skip",
+        "_view",
+    )
+
+    def __init__(
+        self, chunks: Iterator[bytes], *, skip: Callable[[int], None] | None = None
+    ) -> None:
+        self._chunks = chunks
+        self._skip = skip
+        self._chunk = b""
+        self._view = memoryview(self._chunk)
+        self._at = 0
+        # Where the current chunk starts in the stream.
+        self._position = 0
+        # What was not taken yet of the entry's content, and the padding after it.
+        self._left = 0
+        self._pad = 0
+        self._global: Records = ()
+
+    def __iter__(self) -> Iterator[Entry]:
+        while (entry := self.next()) is not None:
+            yield entry
+
+    def next(self) -> Entry | None:
+        """The next entry; None at the archive's end. Content not taken yet is skipped.
+
+        Raises:
+            MalformedLayerError: damaged, cut off, or ambiguous.
+            LayerLimitError: headers beyond the limits.
+            UnsupportedContentError: an entry of a type that is not handled.
+        """
+        block = self._next_header()
+        if block is None:
+            return None
+        if block[156] in header.EXTENSIONS or self._global:
+            entry = self._extended(block)
+            if entry is None:
+                return None
+        else:
+            entry = header.decode(block, self._position + self._at)
+            if block[156] == header.GNU_SPARSE:
+                entry = sparse.old_format(block, entry, self._read_block)
+        if entry.name[-1:] == b"/" and entry.kind == "file":
+            entry = header.as_directory(entry)
+        self._left = stored = entry.stored
+        self._pad = -stored & _PADDING
+        return entry
+
+    def take(self, size: int) -> Iterator[memoryview]:
+        """The next bytes of the entry's content, in pieces that are valid for good.
+
+        Args:
+            size: at most so many.
+
+        Raises:
+            MalformedLayerError: the stream ends before.
+        """
+        wanted = min(size, self._left)
+        while wanted:
+            piece = self._view[self._at : self._at + wanted]
+            taken = len(piece)
+            if taken:
+                self._at += taken
+                self._left -= taken
+                wanted -= taken
+                yield piece
+            elif not self._advance():
+                _refuse("the archive ends inside an entry's content")
+
+    def drain(self) -> None:
+        """Read what is left of the stream, whatever it is."""
+        while self._advance():
+            pass
+
+    def _next_header(self) -> bytes | None:
+        """The next block that is not of zeros; None at the end."""
+        if self._left or self._pad:
+            self._skip_rest()
+        block = self._block()
+        if block != ZEROS:
+            return block
+        if self._block() not in {ZEROS, None}:
+            _refuse("the archive has an end-of-archive block with entries behind it")
+        return None
+
+    def _block(self) -> bytes | None:
+        """The next 512 bytes; None at the end of the stream."""
+        at = self._at
+        block = self._chunk[at : at + BLOCK]
+        if len(block) == BLOCK:
+            self._at = at + BLOCK
+            return block
+        self._at = len(self._chunk)
+        while len(block) < BLOCK:
+            if not self._advance():
+                if block:
+                    _refuse("the archive ends inside a header")
+                return None
+            self._at = min(BLOCK - len(block), len(self._chunk))
+            block += self._chunk[: self._at]
+        return block
+
+    def _advance(self) -> bool:
+        """Go to the next chunk; False at the end of the stream."""
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            return False
+        self._position += len(self._chunk)
+        self._chunk = chunk
+        self._view = memoryview(chunk)
+        self._at = 0
+        return True
+
+    def _skip_rest(self) -> None:
+        """Skip what was not taken of the entry before."""
+        if self._left and self._skip is not None:
+            beyond = self._left - (len(self._chunk) - self._at)
+            if beyond > 0:
+                self._skip(beyond)
+                self._position += beyond
+                self._at = len(self._chunk)
+                self._left = 0
+        for _ in self.take(self._left):
+            pass
+        pad, self._pad = self._pad, 0
+        while pad:
+            here = min(pad, len(self._chunk) - self._at)
+            self._at += here
+            pad -= here
+            if pad and not self._advance():
+                return  # some writers leave the last padding out
+
+    def _extended(self, block: bytes) -> Entry | None:
+        """An entry with extension headers before it; None at the archive's end."""
+        records: Records = ()
+        names: dict[int, bytes] = {}
+        while (flag := block[156]) in header.EXTENSIONS:
+            content = self._extension(block)
+            if flag == header.PAX:
+                records += pax.parse(content)
+            elif flag == header.PAX_GLOBAL:
+                self._global += pax.check_global(pax.parse(content))
+            else:
+                names[flag] = content.partition(b"\0")[0]
+            _check_extensions(records, self._global)
+            following = self._next_header()
+            if following is None:
+                if records or names:
+                    _refuse("the archive ends after an extended header")
+                return None
+            block = following
+        entry = header.decode(block, self._position + self._at)
+        entry = _with_long_names(entry, names, records)
+        entry = pax.apply(self._global + records, entry)
+        if block[156] == header.GNU_SPARSE:
+            entry = sparse.old_format(block, entry, self._read_block)
+        else:
+            self._left = entry.stored
+            entry = sparse.pax_format(records, entry, self._read_content_block)
+        _check_names(entry)
+        return entry
+
+    def _extension(self, block: bytes) -> bytes:
+        size = header.extension_size(block)
+        if size > EXTENSION_LIMIT:
+            message = "an extended tar header is too large"
+            raise LayerLimitError(message, expected=f"at most {EXTENSION_LIMIT} bytes", actual=size)
+        self._left, self._pad = size, -size & _PADDING
+        return b"".join(self.take(size))
+
+    def _read_block(self) -> bytes:
+        block = self._block()
+        if block is None:
+            _refuse("the archive ends inside a header")
+        return block
+
+    def _read_content_block(self) -> bytes:
+        block = b"".join(self.take(BLOCK))
+        if len(block) < BLOCK:
+            _refuse("a sparse file's map is longer than its content")
+        return block
+
+
+def _refuse(message: str) -> NoReturn:
+    raise MalformedLayerError(message)
+
+
+def _with_long_names(entry: Entry, names: dict[int, bytes], records: Records) -> Entry:
+    if names and any(keyword in {b"path", b"linkpath"} for keyword, _ in records):
+        # GNU tar follows the one, Go the other.
+        _refuse(f"{printable(entry.name)} has long names of two formats")
+    name = names.get(header.GNU_LONG_NAME, entry.name)
+    target = names.get(header.GNU_LONG_TARGET, entry.target)
+    return entry._replace(name=name, target=target)
+
+
+def _check_extensions(records: Records, everywhere: Records) -> None:
+    if len(records) + len(everywhere) > 2 * pax.RECORD_LIMIT:
+        message = "an entry has too many extended headers"
+        raise LayerLimitError(message)
+
+
+def _check_names(entry: Entry) -> None:
+    """Refuse names that only extension headers can carry."""
+    for name in (entry.name, entry.target):
+        if b"\0" in name:
+            _refuse(f"a NUL is inside the name {printable(name)}")
+        if len(name) >= NAME_LIMIT:
+            message = f"the name {printable(name)} is too long"
+            raise LayerLimitError(message, expected=f"less than {NAME_LIMIT} bytes")
