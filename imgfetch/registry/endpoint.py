@@ -7,7 +7,6 @@ else into an error that names registry, repository and reference.
 
 from __future__ import annotations
 
-import itertools
 import random
 import threading
 from typing import TYPE_CHECKING, TypeVar
@@ -143,7 +142,8 @@ class Endpoint:
     ) -> Response:
         """Send, and answer challenges."""
         authorization = self._auth.header(scope)
-        for login in itertools.count():
+        login = 0
+        while True:
             self._turnstile.wait()
             sent = {**headers, "Authorization": authorization} if authorization else headers
             response = self._follow(method, target, sent)
@@ -157,6 +157,7 @@ class Endpoint:
                 return response
             response.discard()
             authorization = better
+            login += 1
 
     def _follow(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
         return redirect.follow(
