@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from imgfetch import __version__
 from imgfetch.registry.secret import NoCredentials
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class RegistrySettings:
         ca_file: certificate authorities to trust besides the system's, PEM.
         retry: see `RetryPolicy`.
         timeouts: see `Timeouts`.
-        user_agent: the ``User-Agent`` of every request.
+        user_agent: the ``User-Agent`` of every request; with a version, if you can.
         proxies: ``http``, ``https`` and ``all`` to proxy URLs, and ``no`` to the hosts
             that are asked directly, in the syntax of the environment variables.
         token_hosts: registry hosts to further hosts whose token servers may see the
@@ -121,7 +120,7 @@ class RegistrySettings:
     ca_file: Path | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    user_agent: str = f"imgfetch/{__version__}"
+    user_agent: str = "imgfetch"
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     token_hosts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
