@@ -63,7 +63,7 @@ _ARM64_V9 = ("v9.4", "v9.3", "v9.2", "v9.1", "v9")
 # built for.
 _BASELINE = {"amd64": "v1", "arm": "v7", "arm64": "v8"}
 
-_WORD = re.compile(r"[a-z0-9_.-]+", re.ASCII)
+_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
