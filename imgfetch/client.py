@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imgfetch import __version__
 from imgfetch.errors import NotInStoreError
 from imgfetch.oci.platform import Platform
 from imgfetch.oci.reference import Reference, Repository
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from imgfetch.oci.image import Image
     from imgfetch.oci.transport import ImageName
     from imgfetch.registry.client import RegistryClient
+    from imgfetch.registry.secret import Credentials
     from imgfetch.workflow.images import StoredImage
     from imgfetch.workflow.obtain import Obtained, Policy
 
@@ -106,7 +108,7 @@ class Client:
     def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
         self.settings = settings
         self.progress = progress or NoProgress()
-        self._registry: RegistryClient | None = None
+        self._registries: dict[str, RegistryClient] = {}
 
     def __enter__(self) -> Self:
         """Use as a context manager to have connections closed."""
@@ -123,9 +125,9 @@ class Client:
 
     def close(self) -> None:
         """Close connections."""
-        if self._registry is not None:
-            self._registry.close()
-            self._registry = None
+        for registry in self._registries.values():
+            registry.close()
+        self._registries.clear()
 
     # Collaborators
 
@@ -148,9 +150,10 @@ class Client:
             from imgfetch.archive import open_source
 
             return open_source(name)
-        if self._registry is None:
-            self._registry = _registry_client(self.settings)
-        return self._registry.source(name.reference)
+        registry = name.reference.repository.registry
+        if registry not in self._registries:
+            self._registries[registry] = _registry_client(self.settings, registry)
+        return self._registries[registry].source(name.reference)
 
     def _remote(self, name: ImageName) -> Callable[[], Source] | None:
         """How to open a name's source; None where there is none but the store."""
@@ -243,10 +246,14 @@ class Client:
         """
         parsed = parse_image_name(name)
         chosen = tuple(self.platform(text) for text in platforms) or (self.platform(),)
-        obtained = self.obtain(parsed, platforms=None if all_platforms else chosen, policy=policy)
-        reference = _stored_reference(parsed, obtained.top)
-        if self.store.lookup(str(reference)) != obtained.top:
-            self.store.tag(str(reference), obtained.top)
+        store = self.store
+        with store.lease():
+            obtained = self.obtain(
+                parsed, platforms=None if all_platforms else chosen, policy=policy
+            )
+            reference = _stored_reference(parsed, obtained.top)
+            if store.lookup(str(reference)) != obtained.top:
+                store.tag(str(reference), obtained.top)
         return [
             PinnedImage(str(reference.repository), image.descriptor.digest)
             for image in obtained.images
@@ -284,6 +291,35 @@ class Client:
         finally:
             source.close()
 
+    def collect(self) -> int:
+        """Free what no name leads to.
+
+        Returns:
+            How many bytes were freed; 0 where pulls or runs are under way, which may be
+            about to name what has no name yet.
+        """
+        from imgfetch.cas.gc import collect
+        from imgfetch.errors import StoreLockedError
+
+        try:
+            return collect(self.store)
+        except StoreLockedError as error:
+            self.progress.warn(f"{error.message}: nothing was freed")
+            return 0
+
+    def remove(self, name: str) -> list[str]:
+        """Take names away from the store; `collect` frees what they kept.
+
+        Returns:
+            The names taken away.
+
+        Raises:
+            NotInStoreError: no such name.
+        """
+        from imgfetch.workflow.images import untag
+
+        return untag(_reference(parse_image_name(name)), self.store)
+
 
 def _reference(name: ImageName) -> Reference:
     """A name's reference, for names that have one."""
@@ -314,5 +350,43 @@ def _bare_name(name: ImageName, top: Descriptor) -> str:
     return str(_stored_reference(name, top).repository)
 
 
-def _registry_client(settings: Settings) -> RegistryClient:
-    raise NotImplementedError
+def _registry_client(settings: Settings, registry: str) -> RegistryClient:
+    """A client for one registry: credentials given on the command line are for it alone."""
+    from pathlib import Path
+
+    from imgfetch.registry.client import RegistryClient
+    from imgfetch.registry.credentials import configured
+    from imgfetch.registry.secret import Credential, OneCredential
+    from imgfetch.registry.settings import RegistrySettings, RetryPolicy
+
+    environment = settings.environment
+    credentials: Credentials
+    if settings.creds is not None:
+        user, _, password = settings.creds.partition(":")
+        credentials = OneCredential(registry, Credential(user, password))
+    else:
+        authfile = Path(settings.authfile) if settings.authfile else None
+        home = Path(environment.get("HOME") or "/")
+        credentials = configured(environment, home=home, authfile=authfile)
+    return RegistryClient(
+        RegistrySettings(
+            credentials=credentials,
+            plain_http=frozenset(settings.plain_http),
+            insecure=frozenset(settings.insecure),
+            ca_file=Path(settings.ca) if settings.ca else None,
+            retry=RetryPolicy(retries=settings.retries),
+            user_agent=f"imgfetch/{__version__}",
+            proxies=_proxies(environment),
+        )
+    )
+
+
+def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """The proxies of the environment, as curl and others read them."""
+    names = {"http": "http_proxy", "https": "https_proxy", "all": "all_proxy", "no": "no_proxy"}
+    proxies = {
+        # HTTP_PROXY in capitals is what a CGI program gets from a request's header.
+        key: environment.get(name) or ("" if key == "http" else environment.get(name.upper(), ""))
+        for key, name in names.items()
+    }
+    return {key: value for key, value in proxies.items() if value}

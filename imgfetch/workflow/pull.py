@@ -60,8 +60,13 @@ def _fetch_in_threads(
     stop = Event()
 
     def fetch(descriptor: Descriptor) -> None:
-        if not stop.is_set():
+        if stop.is_set():
+            return
+        try:
             store.ingest(_stoppable(source.fetch(descriptor), stop.is_set), progress)
+        except BaseException:
+            stop.set()
+            raise
 
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="fetch") as threads:
         futures = [threads.submit(fetch, descriptor) for descriptor in missing]

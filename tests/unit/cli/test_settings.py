@@ -1,0 +1,93 @@
+"""Flag, then environment, then config file, then default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from imgfetch.cli import settings
+from imgfetch.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "IMGFETCH_STORE", "IMGFETCH_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def config(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_order_is_flag_environment_file_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = config(tmp_path, 'store = "/file"\nretries = 9\n')
+    assert settings.load({}, path)["store"] == settings.Sourced("/file", path)
+    monkeypatch.setenv("IMGFETCH_STORE", "/environment")
+    assert settings.load({}, path)["store"] == settings.Sourced("/environment", "IMGFETCH_STORE")
+    sourced = settings.load({"store": "/flag"}, path)
+    assert sourced["store"] == settings.Sourced("/flag", "flag")
+    assert sourced["retries"] == settings.Sourced(9, path)
+    assert sourced["jobs"] == settings.Sourced(4, "default")
+
+
+def test_the_users_own_config_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".config" / "imgfetch").mkdir(parents=True)
+    (tmp_path / ".config" / "imgfetch" / "config.toml").write_text("offline = true\n")
+    assert settings.load({}, None)["offline"].value is True
+    monkeypatch.setenv("IMGFETCH_OFFLINE", "0")
+    assert settings.load({}, None)["offline"].value is False
+
+
+@pytest.mark.parametrize("value", ["1", "true", "Yes", "on"])
+def test_offline_by_environment(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("IMGFETCH_OFFLINE", value)
+    assert settings.build(settings.load({}, None)).offline is True
+
+
+@pytest.mark.parametrize(
+    "text", ["store = 1", "retries = true", "offline = 'maybe'", "plain_http = [1]", "store = ''"]
+)
+def test_unusable_values_name_the_setting(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=text.partition(" ")[0]):
+        settings.load({}, config(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["nonsense = 1", "not toml", "a = '\xff"])
+def test_an_unusable_config_file_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match=r"config\.toml"):
+        settings.load({}, config(tmp_path, text))
+
+
+def test_a_config_file_that_was_asked_for_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        settings.load({}, str(tmp_path / "none.toml"))
+
+
+def test_an_ordinary_users_store_is_in_their_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert settings.load({}, None)["store"].value == f"{tmp_path}/.local/share/imgfetch"
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert settings.load({}, None)["store"].value == "/data/imgfetch"
+
+
+def test_without_a_home_a_store_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R107."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "")
+    with pytest.raises(UsageError) as caught:
+        settings.load({}, None)
+    assert caught.value.hint is not None
+    assert "--store" in caught.value.hint
+
+
+def test_roots_store_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert settings.load({}, None)["store"].value == "/var/lib/imgfetch"
