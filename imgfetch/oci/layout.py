@@ -1,0 +1,137 @@
+"""OCI image layouts: the documents and names of image-spec image-layout.md.
+
+``index.json`` belongs to every tool that writes to the layout: entries and fields that mean
+nothing to us stay as they are when an entry of ours changes. Other versions of the layout
+are refused rather than guessed at.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imgfetch.errors import InvalidDigestError, UnsupportedContentError
+from imgfetch.oci.descriptor import REF_NAME, Descriptor
+from imgfetch.oci.document import Object, load
+
+if TYPE_CHECKING:
+    from imgfetch.oci.digest import Digest
+
+MARKER = "oci-layout"
+INDEX = "index.json"
+BLOBS = "blobs"
+
+VERSION = "1.0.0"
+MARKER_DOCUMENT = json.dumps({"imageLayoutVersion": VERSION}).encode()
+MARKER_LIMIT = 64 << 10
+# Ten thousand entries of two names each.
+INDEX_LIMIT = 16 << 20
+
+
+def blob_path(digest: Digest) -> str:
+    """Where a blob is, relative to the layout."""
+    return f"{BLOBS}/{digest.algorithm}/{digest.encoded}"
+
+
+def check_marker(raw: bytes, where: str) -> None:
+    """Refuse a layout of another version.
+
+    Args:
+        raw: the content of ``oci-layout``.
+        where: the layout, for errors.
+
+    Raises:
+        DocumentError: malformed.
+        UnsupportedContentError: another version.
+    """
+    document = load(raw, f"{where}: {MARKER}", limit=MARKER_LIMIT)
+    version = document.string("imageLayoutVersion")
+    if version != VERSION:
+        message = f"{where} is an image layout of another version"
+        raise UnsupportedContentError(
+            message,
+            expected=VERSION,
+            actual=repr(version[:40]),
+            hint="a newer tool may have written it: nothing was changed",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutIndex:
+    """The content of ``index.json``.
+
+    Attributes:
+        entries: those whose digests we can check, in order.
+        foreign: how many others there are.
+        document: all of it, as decoded.
+    """
+
+    entries: tuple[Descriptor, ...]
+    foreign: int
+    document: Object
+
+    @classmethod
+    def from_json(cls, raw: bytes, where: str) -> LayoutIndex:
+        """Parse an ``index.json``; ``"manifests": null`` means none (umoci wrote that).
+
+        Args:
+            raw: the document's bytes.
+            where: the layout, for errors.
+
+        Raises:
+            DocumentError: malformed.
+        """
+        return cls._of(load(raw, f"{where}: {INDEX}", limit=INDEX_LIMIT))
+
+    @classmethod
+    def empty(cls) -> LayoutIndex:
+        """The index of a new layout."""
+        return cls._of(Object({"schemaVersion": 2, "manifests": []}, INDEX))
+
+    @classmethod
+    def _of(cls, document: Object) -> LayoutIndex:
+        entries = []
+        foreign = 0
+        for entry in document.objects("manifests"):
+            try:
+                entries.append(Descriptor.from_object(entry))
+            except InvalidDigestError:
+                foreign += 1
+        return cls(tuple(entries), foreign, document)
+
+    def to_json(self) -> bytes:
+        """The document's bytes."""
+        return json.dumps(self.document.value, separators=(",", ":")).encode()
+
+    def named(self, name: str) -> list[Descriptor]:
+        """The entries of a name: one, if all is well."""
+        return [entry for entry in self.entries if entry.ref_name == name]
+
+    def with_entry(self, name: str, descriptor: Descriptor) -> LayoutIndex:
+        """The same with one entry of this name, in the place of the first there was.
+
+        Annotations of the descriptor are left out: they may be names that other tools
+        (containerd, docker) would take for this image's.
+        """
+        entry = replace(descriptor, annotations={REF_NAME: name}).to_json()
+        entries = self._raw_entries()
+        places = [place for place, other in enumerate(entries) if _is_named(other, name)]
+        kept = [other for other in entries if not _is_named(other, name)]
+        kept.insert(places[0] if places else len(kept), entry)
+        return self._with(kept)
+
+    def without_entry(self, name: str) -> LayoutIndex:
+        """The same without the entries of this name."""
+        return self._with([other for other in self._raw_entries() if not _is_named(other, name)])
+
+    def _raw_entries(self) -> list[dict[str, Any]]:
+        return list(self.document.value.get("manifests") or ())
+
+    def _with(self, entries: list[dict[str, Any]]) -> LayoutIndex:
+        value = {**self.document.value, "manifests": entries}
+        return LayoutIndex._of(Object(value, self.document.where))
+
+
+def _is_named(entry: dict[str, Any], name: str) -> bool:
+    return (entry.get("annotations") or {}).get(REF_NAME) == name
