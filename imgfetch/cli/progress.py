@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imgfetch.cli import output
+from imgfetch.oci import mediatype
 
 if TYPE_CHECKING:
     from imgfetch.interfaces import Progress, Stage
@@ -34,7 +35,8 @@ class PlainProgress:
     def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
         """Print a line for a stage that ends something."""
         word = _WORDS.get(stage)
-        if word is not None and done >= 0:
+        # Manifests and configs come with every image: only its layers say how far it is.
+        if word is not None and mediatype.is_layer(descriptor.media_type):
             output.message(f"{descriptor.digest.short}: {word} ({output.human_size(done)})")
 
     def warn(self, message: str) -> None:

@@ -28,7 +28,11 @@ _CAP_SYS_ADMIN = 21
 
 
 def enter(
-    *, search_path: str, warn: Callable[[str], None], proc: Path = Path("/proc")
+    *,
+    search_path: str,
+    warn: Callable[[str], None],
+    many: bool = True,
+    proc: Path = Path("/proc"),
 ) -> IdMapping:
     """Become root in namespaces of this process's own; there is no way back.
 
@@ -38,6 +42,8 @@ def enter(
     Args:
         search_path: where newuidmap and newgidmap are looked for, as PATH.
         warn: told why there is one id only, where there should be more.
+        many: whether subordinate ids are wanted; without, there is one id, and all files
+            belong to the caller.
         proc: where procfs is mounted.
 
     Returns:
@@ -47,7 +53,7 @@ def enter(
         NamespaceError: the kernel refuses; says who blocks and what to do.
     """
     if not (_is_admin(proc) and _enter_mounts()):
-        _enter_user_namespace(search_path, warn, proc)
+        _enter_user_namespace(search_path, warn, proc, many=many)
     try:
         # Slave, not private: what the host unmounts must not stay busy because of us.
         linux.mount("none", "/", None, linux.MS_REC | linux.MS_SLAVE)
@@ -69,9 +75,11 @@ def _enter_mounts() -> bool:
     return True
 
 
-def _enter_user_namespace(search_path: str, warn: Callable[[str], None], proc: Path) -> None:
+def _enter_user_namespace(
+    search_path: str, warn: Callable[[str], None], proc: Path, *, many: bool
+) -> None:
     uid, gid = os.geteuid(), os.getegid()
-    mapper = _mapper(uid, gid, search_path, proc)
+    mapper = _mapper(uid, gid, search_path, proc) if many else None
     try:
         linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
     except OSError as error:
@@ -81,9 +89,8 @@ def _enter_user_namespace(search_path: str, warn: Callable[[str], None], proc: P
     refusal = mapper.map() if mapper else None
     if refusal is not None:
         _warn_of_single_id(refusal, warn, proc)
-    many = mapper is not None and refusal is None
     try:
-        if many:
+        if mapper is not None and refusal is None:
             os.setgroups([])
         else:
             _map_single(uid, gid, proc)

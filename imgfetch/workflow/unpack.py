@@ -1,0 +1,153 @@
+"""An image to a directory: a bundle, or its root filesystem alone.
+
+All layers are applied to one tree, lowest first. The tree is made in a staging directory
+inside the target and moved up when it is whole, so that a failure leaves the target as
+it was, and what a killed process left is recognised and cleared away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import InvalidOptionError
+from imgfetch.fs.atomic import make_directory
+from imgfetch.fs.claim import claim_abandoned, make_claimed
+from imgfetch.fs.removal import remove_tree
+from imgfetch.fs.space import is_no_space, no_space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from imgfetch.oci.image import Image
+    from imgfetch.snapshot.unpacker import Unpacker
+
+ROOTFS = "rootfs"
+_STAGING = ".imgfetch-staging-"
+
+
+def unpack_bundle(
+    image: Image, directory: str, unpacker: Unpacker, write_config: Callable[[str], None]
+) -> None:
+    """Make ``directory/rootfs`` and ``directory/config.json``.
+
+    Args:
+        image: its layers are in the unpacker's store.
+        directory: absent or empty.
+        unpacker: applies layers.
+        write_config: given a bundle with its root filesystem, adds ``config.json``.
+
+    Raises:
+        InvalidOptionError: the directory is not empty, or can't be made.
+        LayerError: a layer can't be applied.
+        NoSpaceError: no space or inodes left.
+    """
+    with _staged(directory) as staging:
+        _apply(image, f"{staging}/{ROOTFS}", unpacker)
+        write_config(staging)
+        # The config last: a bundle that has one is whole.
+        os.rename(f"{staging}/{ROOTFS}", f"{directory}/{ROOTFS}")
+        os.rename(f"{staging}/config.json", f"{directory}/config.json")
+
+
+def unpack_rootfs(image: Image, directory: str, unpacker: Unpacker) -> None:
+    """Make the directory itself the image's root filesystem.
+
+    Args:
+        image: its layers are in the unpacker's store.
+        directory: absent or empty.
+        unpacker: applies layers.
+
+    Raises:
+        InvalidOptionError: the directory is not empty, or can't be made.
+        LayerError: a layer can't be applied.
+        NoSpaceError: no space or inodes left.
+    """
+    with _staged(directory) as staging:
+        root = f"{staging}/{ROOTFS}"
+        _apply(image, root, unpacker)
+        status = os.stat(root)
+        attributes = {name: os.getxattr(root, name) for name in os.listxattr(root)}
+        for name in os.listdir(root):
+            os.rename(f"{root}/{name}", f"{directory}/{name}")
+    # The staging directory is gone: from here on the target's own times stay as they are set.
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        os.chown(directory, status.st_uid, status.st_gid)
+    os.chmod(directory, status.st_mode & 0o7777)
+    for name, value in attributes.items():
+        os.setxattr(directory, name, value)
+    os.utime(directory, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _apply(image: Image, root: str, unpacker: Unpacker) -> None:
+    make_directory(root, 0o755)
+    unpacker.warn_of([unpacker.apply(layer, root) for layer in image.layers])
+
+
+@contextlib.contextmanager
+def _staged(directory: str) -> Generator[str]:
+    """A staging directory inside the target; what fails leaves neither of them behind."""
+    try:
+        made = _make_empty(directory)
+        staging = f"{directory}/{_STAGING}{os.urandom(8).hex()}"
+        claim = make_claimed(staging)
+    except OSError as error:
+        raise _refusal(error, directory) from error
+    try:
+        try:
+            yield staging
+        finally:
+            remove_tree(staging)
+            os.close(claim)
+    except BaseException as error:
+        _undo(directory, remove=made)
+        if isinstance(error, OSError) and is_no_space(error):
+            raise no_space(directory, error=error) from error
+        raise
+
+
+def _make_empty(directory: str) -> bool:
+    """Make the target or see that it is empty; returns whether it was made."""
+    try:
+        os.makedirs(directory)
+    except FileExistsError:
+        pass
+    else:
+        return True
+    for name in os.listdir(directory):
+        left_behind = name.startswith(_STAGING) and _clear(f"{directory}/{name}")
+        if not left_behind:
+            message = f"{directory} is not empty"
+            raise InvalidOptionError(message, actual=name, hint="name a new or an empty directory")
+    return False
+
+
+def _clear(path: str) -> bool:
+    """Remove a staging directory whose process has ended; False while it lives."""
+    claim = claim_abandoned(path)
+    if claim is None:
+        return False
+    try:
+        remove_tree(path)
+    finally:
+        os.close(claim)
+    return True
+
+
+def _undo(directory: str, *, remove: bool) -> None:
+    for name in os.listdir(directory):
+        remove_tree(f"{directory}/{name}")
+    if remove:
+        os.rmdir(directory)
+
+
+def _refusal(error: OSError, directory: str) -> Exception:
+    if is_no_space(error):
+        return no_space(directory, error=error)
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        message = f"{directory} is not a directory"
+        return InvalidOptionError(message)
+    message = f"{directory} can't be made: {error.strerror}"
+    return InvalidOptionError(message)
