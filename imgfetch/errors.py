@@ -268,3 +268,7 @@ class InterruptedBySignalError(ImgfetchError):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.signal_number = int(signal_number)
+
+    def __reduce__(self) -> tuple[type[InterruptedBySignalError], tuple[int]]:
+        # An exception is copied by calling its class with `args`, which are the message here.
+        return (type(self), (self.signal_number,))
