@@ -134,4 +134,6 @@ class LayoutIndex:
 
 
 def _is_named(entry: dict[str, Any], name: str) -> bool:
-    return (entry.get("annotations") or {}).get(REF_NAME) == name
+    # A foreign entry was not read as a descriptor: its annotations may be anything.
+    annotations = entry.get("annotations")
+    return isinstance(annotations, dict) and annotations.get(REF_NAME) == name
