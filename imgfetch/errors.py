@@ -34,6 +34,7 @@ The tree, with the exit status the command line gives to each branch::
     │   └── InvalidOptionError
     ├── RuntimeFailedError          14   the OCI runtime failed
     │   ├── RuntimeMissingError
+    │   ├── CommandError                 run: 126 not executable, 127 not there
     │   └── NamespaceError               the kernel refused a namespace
     ├── NoSpaceError                15
     ├── PolicyError                 16   refused by a pin, a lock file or a policy
@@ -244,6 +245,20 @@ class RuntimeFailedError(ImgfetchError):
 
 class RuntimeMissingError(RuntimeFailedError):
     """No OCI runtime is installed, or not the one asked for."""
+
+
+class CommandError(RuntimeFailedError):
+    """The container's command can't be started.
+
+    Args:
+        message: which, and why not.
+        status: as shells have it: 126 when it can't be executed, 127 when it isn't there.
+        hint: see `ImgfetchError`.
+    """
+
+    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class NamespaceError(RuntimeFailedError):
