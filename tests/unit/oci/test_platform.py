@@ -176,6 +176,7 @@ RUNS = [
 EVERYTHING = sorted(
     {name for host, names in RUNS for name in (host, *names)}
     | {"linux/386", "linux/riscv64/rva23u64", "unknown/unknown", "linux/arm/8", "darwin/arm64"}
+    | {"linux/arm64/v8.7", "linux/arm64/v8.9", "linux/arm64/v9.2"}
 )
 
 
