@@ -253,11 +253,21 @@ class CommandError(RuntimeFailedError):
     Args:
         message: which, and why not.
         status: as shells have it: 126 when it can't be executed, 127 when it isn't there.
+        expected: see `ImgfetchError`.
+        actual: see `ImgfetchError`.
         hint: see `ImgfetchError`.
     """
 
-    def __init__(self, message: str, *, status: int, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 126,
+        expected: object = None,
+        actual: object = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, expected=expected, actual=actual, hint=hint)
         self.status = status
 
 

@@ -12,6 +12,7 @@ import pytest
 from imgfetch import errors
 from imgfetch.cli import exitcodes
 from imgfetch.errors import (
+    CommandError,
     ImgfetchError,
     InterruptedBySignalError,
     NetworkError,
@@ -102,6 +103,11 @@ def test_a_registrys_errors_carry_the_http_status(error: type[RegistryError]) ->
     assert error("what failed", status=503).status == 503
 
 
+def test_a_command_that_cannot_be_started_carries_the_shells_status() -> None:
+    assert CommandError("what failed").status == 126
+    assert CommandError("what failed", status=127).status == 127
+
+
 @pytest.mark.parametrize("error", [NetworkError, TLSError])
 def test_network_errors_tell_whether_asking_again_may_help(error: type[NetworkError]) -> None:
     assert not error("what failed").transient
@@ -121,6 +127,7 @@ def test_an_interruption_carries_the_signal() -> None:
         ImgfetchError("a", expected=1, actual=2, hint="b"),
         RegistryError("a", status=404),
         NetworkError("a", transient=True),
+        CommandError("a", status=127),
         InterruptedBySignalError(2),
     ],
     ids=lambda failure: type(failure).__name__,
