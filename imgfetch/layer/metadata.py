@@ -1,0 +1,160 @@
+"""Owners, modes, extended attributes and times of what a layer makes.
+
+Always in the order owner, mode, extended attributes, time, after the content: writing and
+chown(2) take setuid bits and capabilities away, and everything changes times.
+
+Through descriptors, so that no link is ever followed: os.chmod with a directory
+descriptor follows links, and is used only on names that were made a moment ago in a
+directory nobody else writes to.
+
+Calls that would change nothing are left out, which for most files is all but the time.
+What "nothing" is gets learned from the first files made, not assumed: the umask, default
+ACLs, setgid directories, squashing servers and mount options have a say in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import LayerError
+from imgfetch.layer.xattrs import XattrWriter
+from imgfetch.tar.entry import printable
+
+if TYPE_CHECKING:
+    from imgfetch.layer.options import ApplyOptions
+    from imgfetch.layer.ownership import Owner
+    from imgfetch.tar.entry import Entry
+
+MODE_BITS = 0o7777
+
+
+class MetadataWriter:
+    """Gives files and directories the metadata of entries.
+
+    Args:
+        options: how owners and extended attributes are treated.
+
+    Attributes:
+        xattrs: sets extended attributes.
+        unmapped: number of entries whose owner was not set for want of ids.
+    """
+
+    def __init__(self, options: ApplyOptions) -> None:
+        self._policy = options.owners
+        self.xattrs = XattrWriter(strict=options.strict_xattrs)
+        self.unmapped = 0
+        self._owners: dict[tuple[int, int], Owner | None] = {}
+        # What files and directories get when they are made: the owner, the mode that
+        # comes of a file's mode, and the modes that directories come out with as they are.
+        self._natural_owner: tuple[int, int] | None = None
+        self._file_modes: dict[int, int] = {}
+        self._directory_modes: set[int] = set()
+
+    def finish_file(self, fd: int, entry: Entry, *, inherits: bool) -> None:
+        """A file just made with the permissions of ``entry.mode``, and written.
+
+        Args:
+            fd: of it.
+            entry: whose metadata it gets.
+            inherits: whether its directory passes its group on.
+        """
+        mode = entry.mode
+        if mode not in self._file_modes:
+            status = os.fstat(fd)
+            self._file_modes[mode] = status.st_mode & MODE_BITS
+            self._learn_owner(status, inherits=inherits)
+        owner = self.owner(entry)
+        if owner is not None and (inherits or owner != self._natural_owner):
+            _chown(fd, owner, entry)
+        if self._file_modes[mode] != mode:
+            os.fchmod(fd, mode)
+        if entry.xattrs:
+            self.xattrs.set_all(fd, entry)
+        os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    def finish_node(self, name: bytes, directory: int, entry: Entry) -> None:
+        """A pipe, a device or a link just made: none of them can be opened for this."""
+        owner = self.owner(entry)
+        if owner is not None:
+            _chown(name, owner, entry, directory)
+        if entry.kind != "symlink":
+            os.chmod(name, entry.mode, dir_fd=directory)
+        self.xattrs.drop_all(entry)
+        times = (entry.mtime_ns, entry.mtime_ns)
+        os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
+
+    def directory_is_finished(self, entry: Entry, *, inherits: bool) -> bool:
+        """Whether a directory made with its entry's mode lacks nothing but the time."""
+        return (
+            not inherits
+            and not entry.xattrs
+            and entry.mode in self._directory_modes
+            and self._owner_of(entry) in {None, self._natural_owner}
+        )
+
+    def finish_directory(self, fd: int, entry: Entry, *, is_new: bool, inherits: bool) -> None:
+        """A directory, new or of a layer below; its content is complete.
+
+        Args:
+            fd: of it, not O_PATH.
+            entry: whose metadata it gets.
+            is_new: whether it was made with the permissions of ``entry.mode``.
+            inherits: whether the directory it is in passes its group on.
+        """
+        status = os.fstat(fd)
+        if is_new and not inherits and status.st_mode & MODE_BITS == entry.mode:
+            self._directory_modes.add(entry.mode)
+            self._learn_owner(status, inherits=inherits)
+        owner = self._owner_of(entry)
+        if owner is not None and owner != (status.st_uid, status.st_gid):
+            _chown(fd, owner, entry)
+        if status.st_mode & MODE_BITS != entry.mode:
+            os.fchmod(fd, entry.mode)
+        if not is_new:
+            self.xattrs.clear_others(fd, entry)
+        self.xattrs.set_all(fd, entry)
+        os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    def owner(self, entry: Entry) -> Owner | None:
+        """The owner that an entry gets here; counts those that get none."""
+        owner = self._owner_of(entry)
+        if owner is None and (entry.uid or entry.gid):
+            self.unmapped += 1
+        return owner
+
+    def _owner_of(self, entry: Entry) -> Owner | None:
+        ids = (entry.uid, entry.gid)
+        try:
+            return self._owners[ids]
+        except KeyError:
+            owner = self._owners[ids] = self._policy.owner(*ids)
+            return owner
+
+    def _learn_owner(self, status: os.stat_result, *, inherits: bool) -> None:
+        if self._natural_owner is None and not inherits:
+            self._natural_owner = (status.st_uid, status.st_gid)
+
+
+def _chown(file: int | bytes, owner: Owner, entry: Entry, directory: int | None = None) -> None:
+    """Set an owner, on a descriptor or on a name that is not followed.
+
+    Raises:
+        LayerError: the id is not one of this user namespace, or may not be given away.
+    """
+    try:
+        if isinstance(file, int):
+            os.fchown(file, owner.uid, owner.gid)
+        else:
+            os.chown(file, owner.uid, owner.gid, dir_fd=directory, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.EPERM}:
+            raise
+        owned = f"{printable(entry.name)} belongs to {owner.uid}:{owner.gid}"
+        message = f"{owned}, which can't be set here"
+        hint = (
+            "Give the user more ids in /etc/subuid and /etc/subgid,"
+            " or unpack with all owners mapped to one."
+        )
+        raise LayerError(message, actual=error.strerror, hint=hint) from error
