@@ -11,7 +11,7 @@ import random
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from imgfetch.errors import NetworkError
+from imgfetch.errors import ImgfetchError, NetworkError
 from imgfetch.registry import address, diagnostics, redirect, retry, token_server
 from imgfetch.registry.auth import Authorizer, Scope
 from imgfetch.registry.diagnostics import Subject
@@ -151,8 +151,12 @@ class Endpoint:
             foreign = response.url.origin != self.origin
             if response.status != _UNAUTHORIZED or foreign or login == _LOGINS:
                 return response
-            challenges = self._challenges(response)
-            better = self._auth.answer(scope, challenges, authorization, fresh=login > 0)
+            try:
+                challenges = self._challenges(response)
+                better = self._auth.answer(scope, challenges, authorization, fresh=login > 0)
+            except ImgfetchError:
+                response.close()
+                raise
             if better is None:
                 return response
             response.discard()

@@ -174,7 +174,10 @@ def _pool_classes(guard: Guard, timeouts: Timeouts) -> dict[str, type[HTTPConnec
         pass
 
     class TlsPool(HTTPSConnectionPool):
-        pass
+        def _validate_conn(self, conn: Any) -> None:  # noqa: ANN401 - urllib3's own
+            # Without urllib3's warning: whoever turned checks off for a host knows.
+            if conn.is_closed:
+                conn.connect()
 
     PlainPool.ConnectionCls = PlainConnection
     TlsPool.ConnectionCls = TlsConnection
