@@ -156,7 +156,7 @@ class DockerArchiveSource:
             return None
         entries = read_entries(self._members)
         # Of several entries the one of that name: images may share a config.
-        names = {self._ref, *image.tags, *map(_canonical, image.tags)}
+        names = {self._ref, *image.tags, *map(_canonical, image.tags)} - {None}
         entries = tuple(
             sorted(entries, key=lambda entry: entry.annotations.get(CONTAINERD_NAME) not in names)
         )
