@@ -127,7 +127,7 @@ def find_device(path: str) -> DeviceNode | None:
         kind=kind,
         major=os.major(found.st_rdev),
         minor=os.minor(found.st_rdev),
-        mode=stat.S_IMODE(found.st_mode),
+        mode=found.st_mode & 0o777,
         uid=found.st_uid,
         gid=found.st_gid,
     )

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from imgfetch.bundle.options import (
+    BindMount,
+    FileOptions,
+    ImageMount,
+    RunOptions,
+    Secret,
+    TmpfsMount,
+    VolumeMount,
+)
+from imgfetch.errors import (
+    InvalidMountError,
+)
+from tests.support.runtime_schema import check_spec
+from tests.support.specs import (
+    PLACE,
+    destinations,
+    image_config,
+    make_spec,
+    mount_at,
+    root_host,
+    rootless_host,
+)
+
+
+def files(**options: Any) -> RunOptions:
+    return RunOptions(files=FileOptions(**options))
+
+
+def test_mounts_are_sorted_so_that_parents_come_first() -> None:
+    mounts = (TmpfsMount("/a/b/c"), BindMount("/x", "/a"), TmpfsMount("/a/b"))
+    spec = make_spec(files(mounts=mounts))
+    assert destinations(spec)[-3:] == ["/a", "/a/b", "/a/b/c"]
+    check_spec(spec.document)
+
+
+@pytest.mark.parametrize(
+    ("mount", "options"),
+    [
+        (BindMount("/x", "/a"), ["rbind", "rprivate"]),
+        (BindMount("/x", "/a", read_only=True), ["rbind", "rprivate", "ro"]),
+        (BindMount("/x", "/a", recursive=False, propagation="rslave"), ["bind", "rslave"]),
+    ],
+)
+def test_bind_mounts(mount: BindMount, options: list[str]) -> None:
+    assert mount_at(make_spec(files(mounts=(mount,))), "/a") == {
+        "destination": "/a",
+        "type": "bind",
+        "source": "/x",
+        "options": options,
+    }
+
+
+def test_read_only_reaches_mounts_below_where_the_runtime_can() -> None:
+    spec = make_spec(
+        files(mounts=(BindMount("/x", "/a", read_only=True),)),
+        host=root_host(recursive_read_only=True),
+    )
+    assert mount_at(spec, "/a")["options"] == ["rbind", "rprivate", "rro"]
+
+
+def test_a_read_only_bind_keeps_what_is_locked_in_a_user_namespace() -> None:
+    host = rootless_host(locked_flags=lambda _path: ("nosuid", "nodev", "ro"))
+    mounts = (BindMount("/x", "/a", read_only=True), BindMount("/x", "/b"))
+    spec = make_spec(files(mounts=mounts), host=host)
+    assert mount_at(spec, "/a")["options"] == ["rbind", "rprivate", "ro", "nosuid", "nodev"]
+    assert mount_at(spec, "/b")["options"] == ["rbind", "rprivate"]
+
+
+def test_two_mounts_on_one_place_are_an_error() -> None:
+    mounts = (BindMount("/x", "/a"), TmpfsMount("/a"))
+    with pytest.raises(InvalidMountError, match="two mounts on /a"):
+        make_spec(files(mounts=mounts))
+
+
+def test_an_asked_for_mount_stands_in_for_a_default_one() -> None:
+    shm = make_spec(files(mounts=(BindMount("/x", "/dev/shm"),)))
+    assert mount_at(shm, "/dev/shm")["type"] == "bind"
+    dev = make_spec(files(mounts=(BindMount("/dev", "/dev"),)))
+    assert [d for d in destinations(dev) if d.startswith("/dev")] == ["/dev"]
+
+
+@pytest.mark.parametrize("mount", [VolumeMount("data", "/a"), ImageMount("alpine", "/a")])
+def test_volumes_have_to_be_bind_mounts_by_now(mount: VolumeMount | ImageMount) -> None:
+    with pytest.raises(InvalidMountError, match="/a"):
+        make_spec(files(mounts=(mount,)))
+
+
+def test_the_files_about_the_network_are_bound_writable() -> None:
+    place = dataclasses.replace(PLACE, etc_files={"/etc/hosts": "/run/x/hosts"})
+    assert mount_at(make_spec(place=place), "/etc/hosts") == {
+        "destination": "/etc/hosts",
+        "type": "bind",
+        "source": "/run/x/hosts",
+        "options": ["bind", "rprivate"],
+    }
+    own = make_spec(files(mounts=(BindMount("/x", "/etc/hosts"),)), place=place)
+    assert mount_at(own, "/etc/hosts")["source"] == "/x"
+
+
+def test_secrets_are_bound_read_only() -> None:
+    spec = make_spec(files(secrets=(Secret("/x/key", "/run/secrets/key"),)))
+    assert mount_at(spec, "/run/secrets/key")["options"] == ["bind", "rprivate", "ro"]
+
+
+def test_volumes_of_the_image_count_under_a_read_only_root_only() -> None:
+    """S056: their paths stop at the root."""
+    image = image_config({"Volumes": {"/data": {}, "/../../../../OUT": {}}})
+    writable = make_spec(image=image)
+    assert {"/data", "/OUT"}.isdisjoint(destinations(writable))
+    spec = make_spec(files(read_only=True), image=image)
+    check_spec(spec.document)
+    assert spec.document["root"]["readonly"] is True
+    assert mount_at(spec, "/data")["options"] == ["nosuid", "nodev", "tmpcopyup", "mode=755"]
+    assert mount_at(spec, "/OUT")["type"] == "tmpfs"
+    ignored = make_spec(files(read_only=True, image_volumes="ignore"), image=image)
+    assert "/data" not in destinations(ignored)
+    own = make_spec(files(read_only=True, mounts=(BindMount("/x", "/data"),)), image=image)
+    assert mount_at(own, "/data")["type"] == "bind"
+
+
+@pytest.mark.parametrize("path", ["/proc", "/proc/sys", "/x/../proc/1", "relative", "/"])
+def test_a_volume_of_the_image_on_proc_is_refused(path: str) -> None:
+    """S141."""
+    with pytest.raises(InvalidMountError, match="volume"):
+        make_spec(files(read_only=True), image=image_config({"Volumes": {path: {}}}))
+
+
+def test_shared_memory_has_a_size() -> None:
+    assert "size=1048576" in mount_at(make_spec(files(shm_size=1 << 20)), "/dev/shm")["options"]
