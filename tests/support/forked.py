@@ -6,6 +6,7 @@ Namespaces, credentials and the working directory are changed in the child only.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import pickle
 import signal
@@ -23,6 +24,7 @@ from tests.support.users import PATH, User
 Result = TypeVar("Result")
 
 _PR_SET_DUMPABLE = 4
+_HIGH = 100
 
 
 def forked(work: Callable[[], Result], user: User | None = None, timeout: int = 60) -> Result:
@@ -40,7 +42,8 @@ def forked(work: Callable[[], Result], user: User | None = None, timeout: int = 
     child = os.fork()
     if child == 0:
         os.close(read)
-        _run(work, user, write, timeout)
+        # Low numbers are left to the function.
+        _run(work, user, fcntl.fcntl(write, fcntl.F_DUPFD_CLOEXEC, _HIGH), timeout)
     os.close(write)
     with open(read, "rb") as pipe:
         answer = pipe.read()

@@ -1,0 +1,1 @@
+"""The OCI runtime and the processes it runs."""

@@ -1,0 +1,142 @@
+"""Starting the runtime so that it never outlives this process.
+
+The runtime becomes pid 1 of a pid namespace, with a ``/proc`` that shows it, and is
+killed when this process ends, however it ends. The kernel then kills whatever is left
+in that namespace, which is the container and everything in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from dataclasses import dataclass
+from typing import NoReturn
+
+from imgfetch.errors import NamespaceError, RuntimeFailedError
+from imgfetch.fs import linux
+
+_PROC_FLAGS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+# Python ignores these two, and what is ignored stays so in programs executed.
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+_REPORT_LIMIT = 4096
+_FIRST_FREE = 3
+_PROC_REFUSED = "/proc"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a runtime.
+
+    Attributes:
+        argv: the command line; the first word is an absolute path.
+        environment: all of it.
+        stdin: whether it gets this process's standard input; else there is nothing to read.
+        own_group: whether it is in a process group of its own, which a terminal's
+            signals don't reach.
+        preserve_fds: descriptors from 3 on that it gets.
+        signal_mask: signals blocked in it.
+    """
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    stdin: bool = False
+    own_group: bool = True
+    preserve_fds: int = 0
+    signal_mask: frozenset[int] = frozenset()
+
+
+def start(launch: Launch) -> int:
+    """Start a runtime in a pid namespace of its own.
+
+    This process can't fork again once the runtime has ended: its children would belong to
+    a pid namespace that is gone.
+
+    Returns:
+        The process's id.
+
+    Raises:
+        NamespaceError: the kernel refuses the namespace or a new ``/proc``.
+        RuntimeFailedError: the program can't be executed.
+    """
+    life_read, life_write = os.pipe()
+    report_read, report_write = os.pipe()
+    try:
+        linux.unshare(linux.CLONE_NEWPID)
+    except OSError as error:
+        message = f"a pid namespace is refused: {error.strerror}"
+        raise NamespaceError(message) from error
+    child = os.fork()
+    if child == 0:
+        os.close(life_write)
+        os.close(report_read)
+        _run(launch, life_read, report_write)
+    os.close(life_read)
+    os.close(report_write)
+    with open(report_read, encoding="utf-8", errors="replace") as report:
+        said = report.read(_REPORT_LIMIT)
+    os.close(life_write)
+    if said:
+        os.waitpid(child, 0)
+        raise _error(said)
+    return child
+
+
+def _run(launch: Launch, life: int, report: int) -> NoReturn:
+    """Become the runtime."""
+    step = "prctl"
+    try:
+        linux.die_with_parent(signal.SIGKILL)
+        if _has_ended(life):
+            os._exit(1)
+        step = "unshare"
+        linux.unshare(linux.CLONE_NEWNS)
+        step = _PROC_REFUSED
+        linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
+        step = launch.argv[0]
+        if launch.own_group:
+            os.setpgid(0, 0)
+        _leave_descriptors(launch, report)
+        os.chdir("/")
+        for number in _IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, launch.signal_mask)
+        os.execve(launch.argv[0], launch.argv, launch.environment)  # noqa: S606 - no shell wanted
+    except OSError as error:
+        os.write(report, f"{step}\0{error.strerror}".encode(errors="replace"))
+    finally:
+        os._exit(1)
+
+
+def _has_ended(life: int) -> bool:
+    """Whether the parent has ended before it could be noticed: then nobody writes any more."""
+    poll = select.poll()
+    poll.register(life, select.POLLHUP)
+    return bool(poll.poll(0))
+
+
+def _leave_descriptors(launch: Launch, report: int) -> None:
+    """Keep standard descriptors, those to be passed on, and the one for errors."""
+    if not launch.stdin:
+        empty = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(empty, 0)
+    first = _FIRST_FREE + launch.preserve_fds
+    for descriptor in range(_FIRST_FREE, first):
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor >= first and descriptor != report:
+            with contextlib.suppress(OSError):  # the listing's own is closed by now
+                os.close(descriptor)
+
+
+def _error(said: str) -> NamespaceError | RuntimeFailedError:
+    step, _, reason = said.partition("\0")
+    if step == _PROC_REFUSED:
+        message = f"a new /proc is refused: {reason}"
+        hint = "in a pod: procMount: Unmasked, or a runtime of the pod that masks nothing"
+        return NamespaceError(message, hint=hint)
+    if step.startswith("/"):
+        return RuntimeFailedError(f"{step} can't be executed: {reason}")
+    return NamespaceError(f"{step} is refused: {reason}")

@@ -1,0 +1,60 @@
+"""Finding an OCI runtime, and what is known of the one found."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from imgfetch.errors import RuntimeMissingError
+from imgfetch.fs.programs import find_program
+
+# crun does the same in less time, but refuses to work on hybrid cgroups.
+_PREFERRED = ("runc", "crun")
+_INSTALL = "install one: apt install runc (Debian, Ubuntu), dnf install runc (Fedora), apk add runc"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeProgram:
+    """A program that takes runc's command line.
+
+    Attributes:
+        path: absolute.
+        is_crun: whether it is crun, which lacks some of runc's options.
+    """
+
+    path: str
+    is_crun: bool = False
+
+    @property
+    def name(self) -> str:
+        """The program's name, for people."""
+        return os.path.basename(self.path)
+
+
+def find_runtime(wanted: str | None, search_path: str) -> RuntimeProgram:
+    """The runtime to use.
+
+    Args:
+        wanted: a name or a path; None for runc, else crun.
+        search_path: as PATH.
+
+    Raises:
+        RuntimeMissingError: there is none; says what to install.
+    """
+    if wanted is not None and "/" in wanted:
+        path = os.path.abspath(wanted)
+        if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+            message = f"the OCI runtime {wanted} is not an executable file"
+            raise RuntimeMissingError(message)
+        return _program(path)
+    for name in (wanted,) if wanted else _PREFERRED:
+        found = find_program(name, search_path)
+        if found is not None:
+            return _program(found)
+    names = wanted or " or ".join(_PREFERRED)
+    message = f"no OCI runtime: {names} is not installed"
+    raise RuntimeMissingError(message, hint=_INSTALL)
+
+
+def _program(path: str) -> RuntimeProgram:
+    return RuntimeProgram(path, is_crun=os.path.basename(path).startswith("crun"))

@@ -1,0 +1,137 @@
+"""Running a bundle with runc, or another program that takes its command line.
+
+runtime-spec runtime.md has the life cycle; runc(8) and crun(1) the options.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import InvalidOptionError
+from imgfetch.runtime.cgroups import remove_leftover
+from imgfetch.runtime.failure import failure
+from imgfetch.runtime.launch import Launch, start
+from imgfetch.runtime.layout import LOG, PID, STATE
+from imgfetch.runtime.supervision import Outcome, Supervisor, TimeLimits, signals_blocked
+from imgfetch.runtime.terminal import terminal_kept
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgfetch.runtime.program import RuntimeProgram
+
+_SIGNAL_BASE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Stdio:
+    """What the container is connected to besides standard output and error.
+
+    Attributes:
+        interactive: whether it gets the caller's standard input; else an empty one.
+        tty: whether it has a pseudo-terminal, shown on the caller's terminal.
+        preserve_fds: descriptors from 3 on that it gets.
+    """
+
+    interactive: bool = False
+    tty: bool = False
+    preserve_fds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Runc:
+    """An OCI runtime, started in a pid namespace of its own.
+
+    Has to be used in namespaces of `imgfetch.snapshot.userns.enter`, and once.
+
+    Attributes:
+        program: the runtime.
+        search_path: PATH for the runtime, and nothing else of the caller's environment:
+            runc gives NOTIFY_SOCKET and LISTEN_FDS a meaning.
+        rootless: whether this is in a user namespace other than the machine's first.
+        no_pivot: for a root file system that is an initramfs.
+        stdio: what the container is connected to.
+        limits: of time.
+        signal_proxy: whether signals are passed on to the container.
+    """
+
+    program: RuntimeProgram
+    search_path: str
+    rootless: bool = False
+    no_pivot: bool = False
+    stdio: Stdio = field(default_factory=Stdio)
+    limits: TimeLimits = field(default_factory=TimeLimits)
+    signal_proxy: bool = True
+
+    def run(self, container_id: str, bundle: Path) -> int:
+        """See `Runtime.run`.
+
+        Raises:
+            CommandError: the container's command can't be executed, or isn't there.
+            RuntimeFailedError: anything else that kept the container from starting.
+            InvalidOptionError: a terminal is wanted, and there is none.
+            InterruptedBySignalError: see `supervise`.
+        """
+        return self.supervise(container_id, bundle).status
+
+    def supervise(self, container_id: str, bundle: Path) -> Outcome:
+        """As `run`, and tell more about the end.
+
+        Raises:
+            InterruptedBySignalError: by a signal that is not to be passed on.
+        """
+        pid_file = bundle / PID
+        with contextlib.ExitStack() as stack:
+            if self.stdio.tty:
+                self._check_terminal()
+                stack.enter_context(terminal_kept())
+            mask = stack.enter_context(signals_blocked())
+            pid = start(self._launch(container_id, bundle, mask))
+            supervisor = Supervisor(
+                pid, has_started=pid_file.exists, limits=self.limits, proxy=self.signal_proxy
+            )
+            try:
+                outcome = supervisor.wait()
+            except BaseException:
+                supervisor.kill()
+                remove_leftover(f"{bundle}", container_id)
+                raise
+        if outcome.status < 0:
+            # Killed, so it could not clear up.
+            remove_leftover(f"{bundle}", container_id)
+        if not pid_file.exists():
+            raise failure(self.program.name, bundle / LOG, outcome.status)
+        status = outcome.status if outcome.status >= 0 else _SIGNAL_BASE - outcome.status
+        return Outcome(status, outcome.timed_out)
+
+    def _check_terminal(self) -> None:
+        if self.stdio.interactive and not os.isatty(0):
+            message = "the input device is not a terminal"
+            raise InvalidOptionError(message, hint="leave -t away, or use -t without -i")
+
+    def _launch(self, container_id: str, bundle: Path, mask: frozenset[int]) -> Launch:
+        stdio = self.stdio
+        return Launch(
+            argv=self._argv(container_id, bundle),
+            environment={"PATH": self.search_path},
+            stdin=stdio.interactive,
+            # Reading from a terminal is for the foreground group only.
+            own_group=not (stdio.tty or (stdio.interactive and os.isatty(0))),
+            preserve_fds=stdio.preserve_fds,
+            signal_mask=mask,
+        )
+
+    def _argv(self, container_id: str, bundle: Path) -> tuple[str, ...]:
+        argv = [self.program.path, "--root", f"{bundle / STATE}"]
+        argv += ["--log", f"{bundle / LOG}", "--log-format", "json"]
+        if self.rootless:
+            argv += ["--cgroup-manager=disabled"] if self.program.is_crun else ["--rootless=true"]
+        argv += ["run", "--pid-file", f"{bundle / PID}", "--bundle", f"{bundle}"]
+        if self.no_pivot:
+            argv.append("--no-pivot")
+        if self.stdio.preserve_fds:
+            argv += ["--preserve-fds", str(self.stdio.preserve_fds)]
+        return (*argv, container_id)

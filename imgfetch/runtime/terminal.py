@@ -1,0 +1,46 @@
+"""The caller's terminal and standard descriptors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_STANDARD = (0, 1, 2)
+
+
+def ensure_standard_descriptors() -> None:
+    """Open ``/dev/null`` in place of standard descriptors that the caller has closed.
+
+    Otherwise the next file opened becomes standard input or output, of the container too.
+    """
+    for descriptor in _STANDARD:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken, and those below are open by now.
+            opened = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(opened, True)  # noqa: FBT003 - positional only
+
+
+@contextlib.contextmanager
+def terminal_kept() -> Generator[None]:
+    """Give the terminal its modes back at the end, whatever happened.
+
+    The runtime makes it raw, and restores it unless it is killed.
+    """
+    import termios
+
+    terminals = [descriptor for descriptor in _STANDARD if os.isatty(descriptor)]
+    if not terminals:
+        yield
+        return
+    modes = termios.tcgetattr(terminals[0])
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):  # hung up meanwhile
+            termios.tcsetattr(terminals[0], termios.TCSADRAIN, modes)

@@ -1,0 +1,379 @@
+"""Bundles run by the real runc, as root and as ordinary users."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imgfetch.errors import CommandError, InvalidOptionError, RuntimeFailedError
+from imgfetch.fs.idmap import IdMapping
+from imgfetch.fs.removal import remove_tree
+from imgfetch.runtime.identifiers import new_container_id
+from imgfetch.runtime.program import RuntimeProgram, find_runtime
+from imgfetch.runtime.runc import Runc, Stdio
+from imgfetch.runtime.rundir import RunDirectory, collect_dead
+from imgfetch.runtime.supervision import Outcome, TimeLimits
+from imgfetch.snapshot.userns import enter
+from tests.support.bundles import write_bundle
+from tests.support.forked import become, forked
+from tests.support.tools import require_tool
+from tests.support.users import PATH, User
+
+
+def runc(mapping: IdMapping, **options: Any) -> Runc:
+    require_tool("runc")
+    return Runc(find_runtime("runc", PATH), PATH, rootless=not mapping.initial, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    outcome: Outcome
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs commands of a busybox bundle in a store of its own, as a user."""
+
+    store: Path
+    user: User | None
+
+    @property
+    def runs(self) -> Path:
+        return self.store / "runs"
+
+    def __call__(
+        self,
+        *command: str,
+        stdin: bytes | None = None,
+        changes: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Result:
+        output, errors, source = (self.store / name for name in ("out", "err", "in"))
+        for path in (output, errors, source):
+            path.unlink(missing_ok=True)
+
+        def work() -> Outcome:
+            source.write_bytes(stdin or b"")
+            for number, (path, flags) in enumerate(
+                [(source, os.O_RDONLY), (output, os.O_WRONLY), (errors, os.O_WRONLY)]
+            ):
+                os.dup2(os.open(path, flags | os.O_CREAT, 0o600), number)
+            return self.run_here(command, changes=changes, **options)
+
+        outcome = forked(work, self.user)
+        return Result(outcome, output.read_bytes(), errors.read_bytes())
+
+    def run_here(
+        self,
+        command: Sequence[str],
+        *,
+        tty: bool = False,
+        changes: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> Outcome:
+        """Runs in this process, which is changed for good, and clears up as a run does."""
+        mapping = enter(search_path=PATH, warn=lambda message: None)
+        collect_dead(f"{self.runs}")
+        directory = RunDirectory.make(f"{self.runs}", new_container_id())
+        cgroup = f"/imgfetch/{directory.container_id}" if mapping.initial else None
+        write_bundle(directory.path, command, tty=tty, cgroup=cgroup, changes=changes)
+        try:
+            return runc(mapping, **options).supervise(directory.container_id, directory.path)
+        finally:
+            directory.remove()
+
+    def start(self, *command: str, **options: Any) -> int:
+        """Starts a run in a child whose standard output is ``out`` in the store."""
+        child = os.fork()
+        if child == 0:
+            status = 99
+            try:
+                os.setsid()
+                if self.user:
+                    become(self.user)
+                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+                os.dup2(os.open(self.store / "out", os.O_WRONLY | os.O_CREAT, 0o600), 1)
+                status = self.run_here(command, **options).status
+            finally:
+                os._exit(status)
+        return child
+
+    def wait_for_output(self, text: str) -> None:
+        deadline = time.monotonic() + 20
+        while text not in self.output():
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.01)
+
+    def output(self) -> str:
+        path = self.store / "out"
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Runner:
+    return Runner(tmp_path, None)
+
+
+@pytest.fixture(params=["root", "subid_user", "plain_user"])
+def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
+    user = None if request.param == "root" else request.getfixturevalue(request.param)
+    runner = Runner(user.directory("store") if user else tmp_path, user)
+    yield runner
+    assert list(runner.runs.glob("*")) == []
+
+
+def containers(marker: str) -> list[str]:
+    """Processes with some words in their command line."""
+    listing = subprocess.run(
+        [require_tool("ps"), "-eo", "pid=,args="], capture_output=True, check=True, text=True
+    ).stdout
+    return [line for line in listing.splitlines() if marker in line]
+
+
+def status_of(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def cgroups() -> set[str]:
+    return {str(path) for path in Path("/sys/fs/cgroup").glob("**/imgfetch/*") if path.is_dir()}
+
+
+@pytest.mark.parametrize("status", [0, 1, 42, 125, 126, 127, 255])
+def test_the_status_is_the_containers(runner: Runner, status: int) -> None:
+    """R140, R156."""
+    assert runner("sh", "-c", f"exit {status}").outcome == Outcome(status)
+
+
+def test_a_container_killed_by_a_signal_gives_128_and_the_signal(runner: Runner) -> None:
+    """R143."""
+    result = runner("sh", "-c", "sh -c 'kill -9 $$'; exit $?")
+    assert result.outcome.status == 137
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("nosuch", 127), ("/no/such", 127), ("/etc/passwd", 126), ("/etc", 126)],
+)
+def test_commands_that_cannot_start_are_told_apart(
+    runner: Runner, command: str, status: int
+) -> None:
+    """R140."""
+
+    def work() -> tuple[int, str]:
+        with pytest.raises(CommandError) as caught:
+            runner.run_here([command])
+        return caught.value.status, caught.value.message
+
+    found, message = forked(work, runner.user)
+    assert found == status
+    assert message.startswith("runc: ")
+    assert command in message
+
+
+def test_a_runtime_that_refuses_says_why(runner: Runner) -> None:
+    def work() -> tuple[str, str]:
+        with pytest.raises(RuntimeFailedError) as caught:
+            runner.run_here(["true"], changes={"cwd": "relative"})
+        return type(caught.value).__name__, caught.value.message
+
+    kind, message = forked(work, runner.user)
+    assert kind == "RuntimeFailedError"
+    assert "Cwd" in message
+
+
+def test_output_and_errors_stay_apart(runner: Runner) -> None:
+    result = runner("sh", "-c", "echo out; echo err >&2")
+    assert (result.stdout, result.stderr) == (b"out\n", b"err\n")
+
+
+def test_standard_input_is_empty_unless_asked_for(runner: Runner) -> None:
+    assert runner("cat", stdin=b"not read").stdout == b""
+
+
+def test_standard_input_arrives_byte_for_byte_and_ends(runner: Runner) -> None:
+    """R150."""
+    data = os.urandom(3_000_000)
+    assert runner("cat", stdin=data, stdio=Stdio(interactive=True)).stdout == data
+
+
+def test_input_that_nobody_reads_is_no_obstacle(root: Runner) -> None:
+    """R150."""
+    data = bytes(5_000_000)
+    assert root("true", stdin=data, stdio=Stdio(interactive=True)).outcome.status == 0
+
+
+def test_the_command_is_process_one(runner: Runner) -> None:
+    assert runner("sh", "-c", "echo $$; exec ls -d /proc/[0-9]*").stdout == b"1\n/proc/1\n"
+
+
+def test_no_descriptor_of_ours_is_left_open(root: Runner) -> None:
+    """S146, R100: neither those of the caller nor our locks."""
+
+    def work() -> list[str]:
+        os.dup2(os.open("/", os.O_RDONLY), 17, inheritable=True)
+        os.dup2(os.open(root.store / "out", os.O_WRONLY | os.O_CREAT), 1)
+        root.run_here(["ls", "/proc/self/fd"])
+        return root.output().split()
+
+    assert forked(work) == ["0", "1", "2", "3"]  # the last is the directory itself
+
+
+def test_descriptors_are_passed_on_when_asked_for(root: Runner) -> None:
+    def work() -> str:
+        (root.store / "in").write_text("from outside")
+        os.dup2(os.open(root.store / "out", os.O_WRONLY | os.O_CREAT), 1)
+        os.closerange(3, 100)
+        assert os.open(root.store / "in", os.O_RDONLY) == 3
+        root.run_here(["cat", "/proc/self/fd/3"], stdio=Stdio(preserve_fds=1))
+        return root.output()
+
+    assert forked(work) == "from outside"
+
+
+def test_the_runtime_gets_no_variable_of_the_caller(
+    root: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RUNSIDE: runc would pass NOTIFY_SOCKET on."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "/x")
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    assert root("env").stdout.split() == [b"PATH=/bin", b"HOME=/"]
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2]
+)
+def test_signals_are_passed_on_once(root: Runner, number: signal.Signals) -> None:
+    """R148."""
+    name = number.name.removeprefix("SIG")
+    script = f"trap 'echo got' {name}; trap 'exit 7' QUIT; echo ready; while :; do sleep 0.02; done"
+    pid = root.start("sh", "-c", script)
+    root.wait_for_output("ready")
+    os.kill(pid, number)
+    root.wait_for_output("got")
+    os.kill(pid, signal.SIGQUIT)
+    assert status_of(pid) == 7
+    assert root.output() == "ready\ngot\n"
+
+
+def test_a_signal_before_the_start_is_not_lost(root: Runner) -> None:
+    script = "trap 'echo got; exit 7' TERM; while :; do sleep 0.02; done"
+    pid = root.start("sh", "-c", script)
+    deadline = time.monotonic() + 10
+    # As soon as signals are blocked, which is before the runtime runs.
+    while "SigBlk:\t0000000000000000" in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < deadline
+    os.kill(pid, signal.SIGTERM)
+    # It may come before the shell's trap, and then its default for pid 1 is to be ignored.
+    time.sleep(0.5)
+    os.kill(pid, signal.SIGTERM)
+    assert status_of(pid) == 7
+
+
+def test_a_run_that_takes_too_long_is_stopped(runner: Runner) -> None:
+    limits = TimeLimits(run=0.5, stop=10)
+    result = runner("sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.02; done", limits=limits)
+    assert result.outcome == Outcome(3, timed_out=True)
+
+
+def test_a_run_that_does_not_stop_is_killed(runner: Runner) -> None:
+    """R144: as pid 1, sleep ignores SIGTERM."""
+    before = cgroups()
+    result = runner("sleep", "600.1", limits=TimeLimits(run=0.3, stop=0.2))
+    assert result.outcome == Outcome(137, timed_out=True)
+    assert containers("sleep 600.1") == []
+    assert cgroups() == before
+
+
+@pytest.mark.parametrize("kind", ["root", "subid_user", "plain_user"])
+def test_a_killed_run_leaves_no_process_and_the_next_clears_up(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """R145: within a second, though the container ignores every signal it can."""
+    user = None if kind == "root" else request.getfixturevalue(kind)
+    runner = Runner(user.directory("store") if user else tmp_path, user)
+    marker = f"60{os.getpid()}.5"
+    before = cgroups()
+    mounts = Path("/proc/self/mountinfo").read_text()
+    pid = runner.start("sh", "-c", f'trap "" TERM HUP INT; sleep {marker} & echo ready; wait')
+    runner.wait_for_output("ready")
+    assert containers(f"sleep {marker}")
+
+    os.kill(pid, signal.SIGKILL)
+    assert status_of(pid) == -signal.SIGKILL
+
+    deadline = time.monotonic() + 1
+    while containers(f"sleep {marker}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    assert len(list(runner.runs.iterdir())) == 1
+    assert runner("true").outcome.status == 0
+    assert list(runner.runs.iterdir()) == []
+    assert cgroups() == before
+
+
+def test_a_running_container_is_not_collected(root: Runner) -> None:
+    pid = root.start("sh", "-c", "echo ready; sleep 600")
+    root.wait_for_output("ready")
+    assert collect_dead(f"{root.runs}") == []
+    os.kill(pid, signal.SIGKILL)
+    status_of(pid)
+
+
+def test_a_runtime_that_was_killed_counts_as_the_container(root: Runner) -> None:
+    before = cgroups()
+    pid = root.start("sh", "-c", "echo ready; sleep 600")
+    root.wait_for_output("ready")
+    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    assert status_of(pid) == 137
+    assert cgroups() == before
+    assert list(root.runs.iterdir()) == []
+
+
+def test_a_program_that_cannot_be_executed_is_named(root: Runner) -> None:
+    """R154."""
+    program = root.store / "not-a-runtime"
+    program.write_text("no program")
+    program.chmod(0o755)
+
+    def work() -> str:
+        mapping = enter(search_path=PATH, warn=print)
+        broken = replace(runc(mapping), program=RuntimeProgram(str(program)))
+        with pytest.raises(RuntimeFailedError) as caught:
+            broken.run("x", write_bundle(root.store, ["true"]))
+        return caught.value.message
+
+    assert forked(work) == f"{program} can't be executed: Exec format error"
+
+
+def test_interactive_and_tty_need_a_terminal(root: Runner) -> None:
+    def work() -> str:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        with pytest.raises(InvalidOptionError) as caught:
+            root.run_here(["true"], tty=True, stdio=Stdio(interactive=True, tty=True))
+        return caught.value.message
+
+    assert forked(work) == "the input device is not a terminal"
+
+
+def test_removal_takes_what_the_container_made(runner: Runner) -> None:
+    """R127: as any of its ids, and without permissions."""
+    script = "cd /tmp; mkdir -p a/b; echo x >a/b/c; chmod 0 a/b a; exit 4"
+    assert runner("sh", "-c", script).outcome.status == 4
+
+
+def test_two_runs_at_once_are_independent(root: Runner) -> None:
+    first, second = (root.start("sh", "-c", "sleep 0.3; exit 5") for _ in range(2))
+    assert (status_of(first), status_of(second)) == (5, 5)
+    remove_tree(root.runs)
