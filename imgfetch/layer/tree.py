@@ -5,10 +5,6 @@ through links end at the same `Directory` as the direct ones. A link means what 
 inside the root: absolute targets start there, ``..`` stops there. So nothing outside can
 be reached, and what is known of a directory can't go stale, as long as everything that
 replaces a name goes through `Tree.remove`.
-
-Of the names that a layer makes, only those in directories of the layers below are
-remembered: whiteouts have no say about anything else (image-spec layer.md: they apply to
-lower layers only, wherever in the archive they stand).
 """
 
 from __future__ import annotations
@@ -20,101 +16,27 @@ from typing import TYPE_CHECKING
 
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.rootdir import LINK_LIMIT
-from imgfetch.tar.entry import Entry
+from imgfetch.layer.directory import IMPLICIT, Directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
-# A directory that only its content speaks of: root's, readable, and the same every time.
-IMPLICIT = Entry(b"", "directory", 0, 0o755, 0, 0, 0, b"", 0, 0, 0, 0)
+    from imgfetch.tar.entry import Entry
 
 _FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Descriptors open at a time; when there are more, all are closed and opened again as needed.
 _OPEN_LIMIT = 200
 
 
-class Directory:
-    """A directory that the layer touches.
-
-    Attributes:
-        parent: the root's is itself.
-        name: in its parent.
-        children: directories known in it; other directories may be there.
-        entry: what the layer says of it; None when it says nothing.
-        is_new: whether it was made for this layer.
-        inherits: whether what is made in it gets its group.
-        made: names that this layer made in it; None when nothing in it can be of a layer
-            below, so that there is nothing to remember.
-        filled: whether the layer made anything in it.
-        changed: whether anything was made in it or removed from it.
-        times: atime and mtime before that, of a directory of the layers below.
-        permissions: to be restored at the end; None when they were not touched.
-        removed: whether it is gone.
-    """
-
-    __slots__ = (
-        "changed",
-        "children",
-        "entry",
-        "fd",
-        "filled",
-        "inherits",
-        "is_new",
-        "made",
-        "name",
-        "parent",
-        "permissions",
-        "removed",
-        "times",
-    )
-
-    def __init__(self, parent: Directory | None, name: bytes) -> None:
-        self.parent = self if parent is None else parent
-        self.name = name
-        self.fd = -1
-        self.children: dict[bytes, Directory] = {}
-        self.entry: Entry | None = None
-        self.is_new = True
-        self.inherits = False
-        self.made: set[bytes] | None = None
-        self.filled = False
-        self.changed = False
-        self.times = (0, 0)
-        self.permissions: int | None = None
-        self.removed = False
-
-    @property
-    def path(self) -> bytes:
-        """The real path from the root, without links."""
-        names = []
-        here = self
-        while here.parent is not here:
-            names.append(here.name)
-            here = here.parent
-        return b"/".join(reversed(names))
-
-    def note(self, name: bytes) -> None:
-        """The layer has made something of this name here."""
-        self.changed = self.filled = True
-        if self.made is not None:
-            self.made.add(name)
-
-    def has_made(self) -> bool:
-        """Whether anything in this directory or further below is of this layer."""
-        waiting = [self]
-        while waiting:
-            directory = waiting.pop()
-            if directory.is_new or directory.filled:
-                return True
-            waiting += directory.children.values()
-        return False
-
-
 class Tree:
-    """Everything below a root.
+    """Everything below a root; a context manager, which gives descriptors back.
 
     Args:
         root: its descriptor, which stays the caller's.
+
+    Attributes:
+        root: the directory that everything else is in.
     """
 
     def __init__(self, root: int) -> None:
@@ -125,13 +47,15 @@ class Tree:
         self.root.fd = os.open(b".", _FLAGS, dir_fd=root)
         self._directories = [self.root]
         self._describe(self.root)
-        if not _listing(self.root.fd):
+        if not self.names(self.root):
             # Nothing is below, so no whiteout means anything, and no name is remembered.
             self.root.made = None
         self._known[b""] = self.root
 
-    def close(self) -> None:
-        """Give all descriptors back."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._close_all()
         os.close(self.root.fd)
 
@@ -221,38 +145,14 @@ class Tree:
             remove_tree(name, dir_fd=fd)
         directory.changed = True
 
-    def hide(self, directory: Directory, name: bytes) -> None:
-        """A whiteout: remove what the layers below have of this name."""
-        if directory.made is None:
-            return
-        child = directory.children.get(name)
-        if name in directory.made:
-            if child is not None:
-                self.hide_all(child)
-        elif child is not None and child.has_made():
-            self._renew(child)
-            self.hide_all(child)
-        else:
-            self.remove(directory, name)
-
-    def hide_all(self, directory: Directory) -> None:
-        """An opaque whiteout: remove what the layers below have in a directory."""
-        waiting = [directory]
-        while waiting:
-            here = waiting.pop()
-            if here.made is None:
-                continue
-            for name in _listing(self.fd(here)):
-                child = here.children.get(name)
-                if name in here.made:
-                    if child is not None:
-                        waiting.append(child)
-                elif child is not None and child.has_made():
-                    self._renew(child)
-                    waiting.append(child)
-                else:
-                    self.remove(here, name)
-            here.made = None
+    def names(self, directory: Directory) -> list[bytes]:
+        """What is in a directory."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        fd = os.open(b".", flags, dir_fd=self.fd(directory))
+        try:
+            return [os.fsencode(name) for name in os.listdir(fd)]
+        finally:
+            os.close(fd)
 
     def touched(self) -> Iterator[Directory]:
         """All directories that are left, each after those in it."""
@@ -282,8 +182,11 @@ class Tree:
 
     def _replace(self, directory: Directory, name: bytes) -> Directory:
         """A directory in place of nothing, or of a file that can't have been one's parent."""
-        self.remove(directory, name)
-        return self.make(directory, name, IMPLICIT)
+        try:
+            return self.make(directory, name, IMPLICIT)
+        except FileExistsError:
+            self.remove(directory, name)
+            return self.make(directory, name, IMPLICIT)
 
     def _link_target(self, directory: Directory, name: bytes) -> bytes | None:
         try:
@@ -323,12 +226,6 @@ class Tree:
             return  # another's: what is not possible will say so
         directory.permissions = mode
 
-    def _renew(self, directory: Directory) -> None:
-        """A hidden directory that the layer has content in, and says nothing else of."""
-        if directory.entry is None:
-            directory.entry = IMPLICIT
-        directory.parent.note(directory.name)
-
     def _forget(self, directory: Directory) -> None:
         waiting = [directory]
         while waiting:
@@ -365,13 +262,3 @@ class Tree:
             os.close(directory.fd)
             directory.fd = -1
         self._open.clear()
-
-
-def _listing(directory: int) -> list[bytes]:
-    """Names in a directory, which is open as O_PATH and so can't be listed itself."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    fd = os.open(b".", flags, dir_fd=directory)
-    try:
-        return [os.fsencode(name) for name in os.listdir(fd)]
-    finally:
-        os.close(fd)
