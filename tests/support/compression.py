@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Literal
 
 import zstandard
@@ -39,10 +40,9 @@ def compress(data: bytes, compression: Compression) -> bytes:
 def stored_gzip(data: bytes) -> bytes:
     """A gzip member (RFC 1952) of stored blocks, without name and time."""
     header = b"\x1f\x8b\x08\0" + bytes(4) + b"\0\xff"
-    pieces = [data[at : at + _DEFLATE_BLOCK] for at in range(0, len(data), _DEFLATE_BLOCK)] or [b""]
     blocks = b"".join(
-        struct.pack("<BHH", piece is pieces[-1], len(piece), len(piece) ^ 0xFFFF) + piece
-        for piece in pieces
+        struct.pack("<BHH", last, len(piece), len(piece) ^ 0xFFFF) + piece
+        for piece, last in _pieces(data, _DEFLATE_BLOCK)
     )
     return header + blocks + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
 
@@ -51,8 +51,14 @@ def stored_zstd(data: bytes) -> bytes:
     """A zstd frame (RFC 8878) of raw blocks, with its size and without a checksum."""
     single_segment, size_of_four_bytes = 1 << 5, 2 << 6
     header = struct.pack("<IBI", _ZSTD_MAGIC, size_of_four_bytes | single_segment, len(data))
-    pieces = [data[at : at + _ZSTD_BLOCK] for at in range(0, len(data), _ZSTD_BLOCK)] or [b""]
     blocks = b"".join(
-        (len(piece) << 3 | (piece is pieces[-1])).to_bytes(3, "little") + piece for piece in pieces
+        (len(piece) << 3 | last).to_bytes(3, "little") + piece
+        for piece, last in _pieces(data, _ZSTD_BLOCK)
     )
     return header + blocks
+
+
+def _pieces(data: bytes, size: int) -> Iterator[tuple[bytes, bool]]:
+    """The data in pieces, at least one, each with whether it is the last."""
+    for start in range(0, max(len(data), 1), size):
+        yield data[start : start + size], start + size >= len(data)
