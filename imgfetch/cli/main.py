@@ -16,7 +16,7 @@ import click
 
 from imgfetch.cli import exitcodes, output
 from imgfetch.cli.root import Invocation, root
-from imgfetch.errors import ImgfetchError, InterruptedBySignalError
+from imgfetch.errors import CommandError, ImgfetchError, InterruptedBySignalError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +77,8 @@ def _failed(failure: ImgfetchError, command: str | None, *, verbose: int) -> int
         _traceback(failure)
     output.error(failure)
     status = exitcodes.for_error(failure)
+    if command in _CONTAINER_COMMANDS and isinstance(failure, CommandError):
+        return failure.status
     if command in _CONTAINER_COMMANDS and not isinstance(failure, InterruptedBySignalError):
         return exitcodes.RUN_FAILED
     return status

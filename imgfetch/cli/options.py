@@ -67,3 +67,15 @@ def format_option(function: _Function) -> _Function:
         help="For people, or for programs.",
     )
     return option(function)
+
+
+def pull_option(function: _Function) -> _Function:
+    """``--pull``, for commands that fetch what they need."""
+    option = click.option(
+        "--pull",
+        "policy",
+        type=click.Choice(["missing", "always", "newer", "never"]),
+        default="missing",
+        help="When to ask the registry.  [default: missing]",
+    )
+    return option(function)

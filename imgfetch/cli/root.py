@@ -10,8 +10,7 @@ import click
 from imgfetch import __version__
 
 if TYPE_CHECKING:
-    from imgfetch.client import Client
-    from imgfetch.interfaces import Progress
+    from imgfetch.client import Client, Settings
 
 # Name to what it does: so that --help needs no command's module.
 COMMANDS = {
@@ -48,18 +47,18 @@ class Invocation:
 
     def client(self, **flags: Any) -> Client:
         """The client for this call's settings; ``flags`` are a command's own options."""
-        from imgfetch.cli import settings
+        from imgfetch.cli import progress, settings
         from imgfetch.client import Client
 
         sourced = settings.load({**self.flags, **flags}, self.config)
-        progress = self._progress(sourced["progress"].value, quiet=sourced["quiet"].value)
-        return Client(settings.build(sourced), progress=progress)
+        chosen = progress.choose(sourced["progress"].value, quiet=sourced["quiet"].value)
+        return Client(settings.build(sourced), progress=chosen)
 
-    @staticmethod
-    def _progress(mode: str, *, quiet: bool) -> Progress:
-        from imgfetch.cli import progress
+    def settings(self) -> Settings:
+        """The settings without a command's own options."""
+        from imgfetch.cli import settings
 
-        return progress.choose(mode, quiet=quiet)
+        return settings.build(settings.load(self.flags, self.config))
 
 
 class _Root(click.Group):

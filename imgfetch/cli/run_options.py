@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RunOptions,
         SecurityOptions,
     )
+    from imgfetch.cli.root import Invocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,64 @@ _OPTIONS = (
 )
 
 
+_SUPERVISION = (
+    _flag("--rm", text="Leave nothing behind: what every run does."),
+    click.option(
+        "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Stop it after that time."
+    ),
+    click.option(
+        "--stop-timeout",
+        type=click.FloatRange(0),
+        metavar="SECONDS",
+        default=10,
+        help="From asking it to stop to killing it.  [default: 10]",
+    ),
+    click.option(
+        "--sig-proxy/--no-sig-proxy",
+        default=True,
+        help="Pass signals on to the container.  [default: yes]",
+    ),
+    _one("--runtime", value="NAME|PATH", text="The OCI runtime.  [env: IMGFETCH_RUNTIME]"),
+    click.option(
+        "--rootfs-mode",
+        type=click.Choice(["auto", "overlay", "copy"]),
+        help="How the root file system is made.",
+    ),
+)
+
+
+def supervision_options(function: _Function) -> _Function:
+    """The options that decide how a run is watched over."""
+    for option in reversed(_SUPERVISION):
+        function = option(function)
+    return function
+
+
 def run_options(function: _Function) -> _Function:
     """The options that decide what the container is like."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+def parse_here(
+    invocation: Invocation, values: Mapping[str, Any], arguments: Sequence[str]
+) -> RunOptions:
+    """The run options of this process's command line.
+
+    Raises:
+        BundleError: a value outside its grammar.
+    """
+    import os
+
+    settings = invocation.settings()
+    try:
+        size = os.get_terminal_size(0)
+        console_size = (size.lines, size.columns)
+    except OSError:
+        console_size = None
+    caller = Caller(settings.environment, os.getcwd(), console_size)
+    return parse(values, arguments, network=settings.network, caller=caller)
 
 
 def parse(

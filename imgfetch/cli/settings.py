@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgfetch.client import Settings
+from imgfetch.client.settings import Settings
 from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:

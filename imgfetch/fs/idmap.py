@@ -49,6 +49,11 @@ class IdMapping:
         return self.uids == self.gids == (IdRange(0, 0, _ALL),)
 
     @property
+    def single(self) -> bool:
+        """Whether there is one user id only."""
+        return sum(line.size for line in self.uids) == 1
+
+    @property
     def name(self) -> str:
         """A directory's name for files owned by these ids.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from imgfetch.oci.image import Layer
     from imgfetch.snapshot.directory import SnapshotDirectory
     from imgfetch.snapshot.unpacker import Unpacker
+
+
+FLAT: Final = "flat-"
+"""What the name of a snapshot of a whole stack begins with; the topmost chainID follows."""
 
 
 class FlatSnapshotter:
@@ -51,7 +55,7 @@ class FlatSnapshotter:
     def stack(layers: Sequence[Layer]) -> list[str]:
         """The name of the one snapshot that holds all layers; none without layers."""
         names = chain_names(layers)
-        return names if len(names) <= 1 else [f"flat-{names[-1]}"]
+        return names if len(names) <= 1 else [f"{FLAT}{names[-1]}"]
 
     def prepare(self, layers: Sequence[Layer]) -> None:
         """Unpack what is not unpacked yet; it is complete or absent.

@@ -116,7 +116,7 @@ def all_images(documents: Documents, top: Descriptor, depth: int = DEPTH_LIMIT) 
         return [documents.image(top, document)]
     images: dict[str, Image] = {}
     for entry in document.manifests:
-        if not entry.is_attestation and entry.artifact_type is None:
+        if entry.may_be_image:
             for image in all_images(documents, entry, depth - 1):
                 images.setdefault(str(image.descriptor.digest), image)
     return list(images.values())
@@ -139,9 +139,7 @@ def _descend(
     if candidates:
         return _descend(documents, candidates[0], wanted, name, depth - 1)
     undeclared = [
-        entry
-        for entry in document.manifests
-        if entry.platform is None and not entry.is_attestation and entry.artifact_type is None
+        entry for entry in document.manifests if entry.platform is None and entry.may_be_image
     ]
     return _by_config(documents, undeclared, wanted, name, depth) or _no_platform(
         wanted, name, document.manifests

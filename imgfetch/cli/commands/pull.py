@@ -64,3 +64,5 @@ def command(
         ]
         for line in pulled:
             output.result(str(line))
+        if unpack:
+            client.prepare([str(line) for line in pulled])

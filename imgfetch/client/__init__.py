@@ -1,0 +1,12 @@
+"""The composition root: settings become collaborators, collaborators become verbs.
+
+The command line and Python programs hold the same `Client`. Rooms are imported when
+a verb needs them: a warm ``run`` never loads the registry's.
+"""
+
+from __future__ import annotations
+
+from imgfetch.client.client import Client, PinnedImage
+from imgfetch.client.settings import Settings
+
+__all__ = ["Client", "PinnedImage", "Settings"]

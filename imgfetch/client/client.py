@@ -1,0 +1,347 @@
+"""`Client`: everything that can be done with images, for one store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgfetch.client.collaborators import Collaborators
+from imgfetch.errors import NotInStoreError
+from imgfetch.oci.reference import Reference, Repository
+from imgfetch.oci.transport import PathName, parse_image_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from imgfetch.bundle.options import RunOptions
+    from imgfetch.client.containers import Supervision
+    from imgfetch.client.settings import Settings
+    from imgfetch.interfaces import ContentStore, Progress, Source, Stage
+    from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.oci.digest import Digest
+    from imgfetch.oci.transport import ImageName
+    from imgfetch.workflow.images import StoredImage
+    from imgfetch.workflow.obtain import Policy
+
+
+class NoProgress:
+    """For those who don't want to know."""
+
+    def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
+        """Say nothing."""
+
+    def warn(self, message: str) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedImage:
+    """One platform's image by digest.
+
+    Attributes:
+        name: without tag and digest.
+        digest: of the manifest (or of the index, where that was asked for).
+    """
+
+    name: str
+    digest: Digest
+
+    def __str__(self) -> str:
+        """``name@digest``."""
+        return f"{self.name}@{self.digest}"
+
+
+class Client:
+    """Everything that can be done with images, for one store.
+
+    Image names are of any transport, see `imgfetch.oci.transport`. Every verb raises
+    `imgfetch.errors.ImgfetchError` of the branch that fits, and nothing else on bad
+    input.
+
+    Args:
+        settings: see `Settings`.
+        progress: told how far the work has come.
+    """
+
+    def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
+        self._collaborators = Collaborators(settings, progress or NoProgress())
+
+    def __enter__(self) -> Self:
+        """Use as a context manager to have connections closed."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._collaborators.close()
+
+    # Images
+
+    def resolve(
+        self, name: str, *, platform: str | None = None, index: bool = False
+    ) -> PinnedImage:
+        """What a name stands for: nothing is stored.
+
+        Args:
+            name: an image name.
+            platform: ``os/architecture[/variant]``; None for this machine's.
+            index: stop at the index, if there is one.
+        """
+        from imgfetch.cas.memory import MemoryStore
+        from imgfetch.workflow.resolve import Documents, select_image
+        from imgfetch.workflow.stored import StoredSource
+
+        parsed = parse_image_name(name)
+        own = self._collaborators.store
+        opener = self._collaborators.remote(parsed)
+        store: ContentStore = MemoryStore()
+        if opener is not None:
+            source = opener()
+        else:
+            source, store = StoredSource(_reference(parsed), own, own), own
+        try:
+            documents = Documents(source, store, self._collaborators.progress)
+            top = documents.top()
+            repository = str(_stored_reference(parsed, top).repository)
+            if index:
+                return PinnedImage(repository, top.digest)
+            wanted = self._collaborators.platform(platform)
+            image = select_image(documents, top, wanted, name)
+            return PinnedImage(repository, image.descriptor.digest)
+        finally:
+            source.close()
+
+    def pull(
+        self,
+        name: str,
+        *,
+        platforms: Iterable[str] = (),
+        all_platforms: bool = False,
+        policy: Policy = "always",
+    ) -> list[PinnedImage]:
+        """Fetch, verify, store and name an image.
+
+        Args:
+            name: an image name.
+            platforms: those wanted; empty for this machine's.
+            all_platforms: all there are.
+            policy: when to ask the registry.
+
+        Returns:
+            One entry for each platform.
+        """
+        parsed = parse_image_name(name)
+        platform = self._collaborators.platform
+        chosen = tuple(platform(text) for text in platforms) or (platform(),)
+        store = self._collaborators.store
+        with store.lease():
+            wanted = None if all_platforms else chosen
+            obtained = self._collaborators.obtain(parsed, wanted, policy)
+            reference = _stored_reference(parsed, obtained.top)
+            if store.lookup(str(reference)) != obtained.top:
+                store.tag(str(reference), obtained.top)
+        return [
+            PinnedImage(str(reference.repository), image.descriptor.digest)
+            for image in obtained.images
+        ]
+
+    def images(self) -> list[StoredImage]:
+        """Every name in the store, and what of it is there."""
+        from imgfetch.workflow.images import list_images
+        from imgfetch.workflow.resolve import Documents
+
+        store = self._collaborators.store
+        return list_images(store, Documents(None, store, self._collaborators.progress))
+
+    def inspect(self, name: str, *, platform: str | None = None) -> dict[str, Any]:
+        """An image's documents: from the store, else from its source, storing nothing."""
+        from imgfetch.cas.memory import MemoryStore
+        from imgfetch.workflow.images import describe
+        from imgfetch.workflow.resolve import Documents, select_image
+        from imgfetch.workflow.stored import StoredSource, find
+
+        parsed = parse_image_name(name)
+        own = self._collaborators.store
+        opener = self._collaborators.remote(parsed)
+        store: ContentStore = own
+        stored = not isinstance(parsed, PathName) and (
+            opener is None or find(parsed.reference, own, own) is not None
+        )
+        if opener is None or stored:
+            source: Source = StoredSource(_reference(parsed), own, own)
+        else:
+            source, store = opener(), MemoryStore()
+        try:
+            documents = Documents(source, store, self._collaborators.progress)
+            top = documents.top()
+            wanted = self._collaborators.platform(platform)
+            image = select_image(documents, top, wanted, name)
+            return describe(str(parsed), top, image)
+        finally:
+            source.close()
+
+    def remove(self, name: str) -> list[str]:
+        """Take names away from the store; `collect` frees what they kept.
+
+        Returns:
+            The names taken away.
+        """
+        from imgfetch.workflow.images import untag
+
+        return untag(_reference(parse_image_name(name)), self._collaborators.store)
+
+    def collect(self) -> int:
+        """Free what no name leads to: blobs, and layers unpacked for runs.
+
+        As an ordinary user, takes this process into namespaces of its own, as `run` does.
+
+        Returns:
+            How many bytes of blobs were freed; 0 where pulls are under way, which may be about to
+            name what has no name yet.
+        """
+        from imgfetch.cas.gc import collect
+        from imgfetch.client import containers
+        from imgfetch.errors import StoreLockedError
+
+        try:
+            freed = collect(self._collaborators.store)
+        except StoreLockedError as error:
+            self._collaborators.progress.warn(f"{error.message}: nothing was freed")
+            return 0
+        containers.prune_snapshots(self._collaborators)
+        return freed
+
+    # Containers
+
+    def prepare(self, names: list[str], *, platform: str | None = None) -> None:
+        """Unpack images' layers, so that runs of them start at once.
+
+        Takes this process into namespaces of its own, as `run` does.
+        """
+        from imgfetch.client import containers
+
+        containers.prepare(self._collaborators, names, platform=platform)
+
+    def run(
+        self,
+        name: str,
+        options: RunOptions,
+        *,
+        supervision: Supervision | None = None,
+        platform: str | None = None,
+        policy: Policy = "missing",
+    ) -> int:
+        """Run a container in the foreground.
+
+        Takes this process into namespaces of its own, for good: call it in a process
+        that has one thread and nothing else to do.
+
+        Args:
+            name: an image name.
+            options: of the container.
+            supervision: how it is watched over.
+            platform: see `resolve`.
+            policy: when to ask the registry.
+
+        Returns:
+            The container's exit status; 128+n after signal n.
+        """
+        from imgfetch.client import containers
+
+        return containers.run(
+            self._collaborators,
+            name,
+            options,
+            supervision or containers.Supervision(),
+            platform=platform,
+            policy=policy,
+        )
+
+    def spec(
+        self,
+        name: str,
+        options: RunOptions,
+        *,
+        platform: str | None = None,
+        policy: Policy = "missing",
+    ) -> dict[str, Any]:
+        """The runtime specification that `run` would use; the store stays as it is.
+
+        Takes this process into namespaces of its own, as `run` does.
+        """
+        from imgfetch.client import containers
+
+        return containers.spec(self._collaborators, name, options, platform=platform, policy=policy)
+
+    def unpack(
+        self,
+        name: str,
+        directory: str,
+        *,
+        options: RunOptions | None = None,
+        platform: str | None = None,
+        policy: Policy = "missing",
+        rootless: bool = False,
+        rootfs_only: bool = False,
+    ) -> None:
+        """An OCI bundle in a directory, ready for ``runc run``.
+
+        As an ordinary user, takes this process into namespaces of its own, as `run` does.
+
+        Args:
+            name: an image name.
+            directory: absent or empty.
+            options: of the container; None for a bundle as ``umoci unpack`` makes it.
+            platform: see `resolve`.
+            policy: when to ask the registry.
+            rootless: for an ordinary user to run, also when root asks.
+            rootfs_only: the directory itself becomes the root filesystem.
+        """
+        from imgfetch.client import containers
+
+        containers.unpack(
+            self._collaborators,
+            name,
+            directory,
+            options,
+            platform=platform,
+            policy=policy,
+            rootless=rootless,
+            rootfs_only=rootfs_only,
+        )
+
+
+def _reference(name: ImageName) -> Reference:
+    """A name's reference, for names that have one."""
+    if isinstance(name, PathName):
+        message = f"{name} is no name in the store"
+        raise NotInStoreError(message)
+    return name.reference
+
+
+def _stored_reference(name: ImageName, top: Descriptor) -> Reference:
+    """The reference under which an image is kept.
+
+    Images of layouts and archives keep the name they carry when it names a registry,
+    and are ``localhost/…`` otherwise, as in podman.
+    """
+    if not isinstance(name, PathName):
+        return name.reference
+    carried = name.ref or top.ref_name
+    if carried and "/" in carried:
+        return Reference.parse(carried)
+    stem = os.path.basename(name.path.rstrip("/")).partition(".")[0].lower()
+    path = "".join(char if char.isascii() and char.isalnum() else "-" for char in stem).strip("-")
+    repository, _, tag = (carried or "").rpartition(":")
+    return Reference(Repository("localhost", repository or path or "image"), tag or "latest")

@@ -1,0 +1,310 @@
+"""Verbs that make containers, bundles and specifications out of images."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imgfetch.errors import InvalidOptionError, NamespaceError, NotInStoreError
+from imgfetch.oci.transport import PathName, parse_image_name
+
+if TYPE_CHECKING:
+    from imgfetch.bundle.host import HostFacts, Network
+    from imgfetch.bundle.options import RunOptions
+    from imgfetch.cas.directory import LayoutStore
+    from imgfetch.client.collaborators import Collaborators
+    from imgfetch.fs.idmap import IdMapping
+    from imgfetch.oci.image import Image
+    from imgfetch.workflow.obtain import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """How a run is watched over.
+
+    Attributes:
+        runtime: name or path of the OCI runtime; None for the setting's.
+        rootfs_mode: None for the setting's.
+        timeout: seconds after which the container is stopped; None for never.
+        stop_timeout: seconds between asking it to stop and killing it.
+        signal_proxy: whether signals are passed on to it.
+    """
+
+    runtime: str | None = None
+    rootfs_mode: str | None = None
+    timeout: float | None = None
+    stop_timeout: float = 10
+    signal_proxy: bool = True
+
+
+def run(
+    with_: Collaborators,
+    name: str,
+    options: RunOptions,
+    supervision: Supervision,
+    *,
+    platform: str | None,
+    policy: Policy,
+) -> int:
+    """See `Client.run`."""
+    from imgfetch.bundle.probe import find_cgroups, host_facts
+    from imgfetch.bundle.process import stop_signal
+    from imgfetch.runtime.runc import Runc, Stdio
+    from imgfetch.runtime.supervision import TimeLimits
+    from imgfetch.workflow.container import ContainerMaker
+    from imgfetch.workflow.run import run as run_image
+
+    # Before anything is fetched: a run that can't be had should not cost a download.
+    network = _network(with_, options)
+    program = with_.runtime(supervision.runtime)
+    image = _obtain(with_, name, platform, policy)
+    mapping = _enter(with_)
+    snapshotter = with_.snapshotter(
+        mapping,
+        mode=supervision.rootfs_mode,
+        content=with_.store,
+        path=with_.settings.store,
+    )
+    snapshotter.prepare(image.layers)
+    host = host_facts(mapping, find_cgroups(mapping), privileged=options.security.privileged)
+    process = options.process
+    runtime = Runc(
+        program,
+        with_.search_path,
+        rootless=not mapping.initial,
+        stdio=Stdio(process.interactive, process.tty, process.preserve_fds),
+        limits=TimeLimits(
+            supervision.timeout, supervision.stop_timeout, stop_signal(image.config, process)
+        ),
+        signal_proxy=supervision.signal_proxy,
+    )
+    return run_image(
+        image,
+        options,
+        network=network,
+        runs=f"{with_.settings.store}/runs",
+        maker=ContainerMaker(host, with_.progress),
+        snapshotter=snapshotter,
+        runtime=runtime,
+    )
+
+
+def prepare(with_: Collaborators, names: list[str], *, platform: str | None) -> None:
+    """See `Client.prepare`."""
+    images = [_obtain(with_, name, platform, "missing") for name in names]
+    snapshotter = with_.snapshotter(_enter(with_), content=with_.store, path=with_.settings.store)
+    for image in images:
+        snapshotter.prepare(image.layers)
+
+
+def prune_snapshots(with_: Collaborators) -> list[str]:
+    """Remove unpacked layers that no image in the store needs."""
+    from imgfetch.workflow.images import list_images
+    from imgfetch.workflow.prune import prune_snapshots as prune
+    from imgfetch.workflow.resolve import Documents
+
+    snapshots = f"{with_.settings.store}/snapshots"
+    if not os.path.isdir(snapshots):
+        return []
+    stored = list_images(with_.store, Documents(None, with_.store, with_.progress))
+    if os.geteuid() != 0:
+        _enter(with_)
+    return prune(snapshots, [image for entry in stored for image in entry.images])
+
+
+def spec(
+    with_: Collaborators,
+    name: str,
+    options: RunOptions,
+    *,
+    platform: str | None,
+    policy: Policy,
+) -> dict[str, Any]:
+    """See `Client.spec`."""
+    from pathlib import Path
+    from tempfile import mkdtemp
+
+    from imgfetch.bundle.host import Place
+    from imgfetch.bundle.probe import find_cgroups, host_facts
+    from imgfetch.fs.atomic import make_directories
+    from imgfetch.fs.removal import remove_tree
+    from imgfetch.runtime.identifiers import new_container_id
+    from imgfetch.workflow.container import ContainerMaker
+    from imgfetch.workflow.run import CGROUP_PARENT
+
+    network = _network(with_, options)
+    scratch = mkdtemp(prefix="imgfetch-spec-")
+    with ExitStack() as stack:
+        stack.callback(remove_tree, scratch)
+        image, content = _obtain_aside(with_, name, platform, policy, f"{scratch}/store")
+        mapping = _enter(with_)
+        snapshotter = with_.snapshotter(mapping, content=content, path=f"{scratch}/store")
+        make_directories(f"{scratch}/store/locks")
+        snapshotter.prepare(image.layers)
+        directory = f"{scratch}/run"
+        os.mkdir(directory, 0o700)
+        stack.callback(snapshotter.unmount, Path(directory))
+        root = snapshotter.mount(image.layers, Path(directory))
+        host = host_facts(mapping, find_cgroups(mapping), privileged=options.security.privileged)
+        container_id = new_container_id()
+        cgroup = f"{CGROUP_PARENT}/{container_id}" if host.cgroup_version else None
+        document = ContainerMaker(host, with_.progress).make(
+            image.config,
+            options,
+            Place(container_id, network=network, cgroup_path=cgroup),
+            str(root),
+            directory=directory,
+        )
+    for mount in document["mounts"]:
+        if str(mount.get("source", "")).startswith(f"{directory}/"):
+            own = f"{with_.settings.store}/runs/{container_id}"
+            mount["source"] = own + mount["source"].removeprefix(directory)
+    return document
+
+
+def unpack(
+    with_: Collaborators,
+    name: str,
+    directory: str,
+    options: RunOptions | None,
+    *,
+    platform: str | None,
+    policy: Policy,
+    rootless: bool,
+    rootfs_only: bool,
+) -> None:
+    """See `Client.unpack` and `Client.bundle`."""
+    from imgfetch.snapshot.unpacker import Unpacker
+    from imgfetch.workflow.unpack import unpack_bundle, unpack_rootfs
+
+    image = _obtain(with_, name, platform, policy)
+    host = _standalone_host(options, rootless=rootless)
+    if host.user_namespace is not None:
+        mapping = _enter_single(with_)
+        applied_as = host.user_namespace if mapping is None else mapping
+    else:
+        applied_as = host.ids
+    target = os.path.abspath(directory)
+    unpacker = Unpacker(with_.store, with_.applier(applied_as), with_.progress)
+    if rootfs_only:
+        unpack_rootfs(image, target, unpacker)
+        return
+
+    def write_config(bundle: str) -> None:
+        _write_bundle_config(with_, image, options, host, bundle, target)
+
+    unpack_bundle(image, target, unpacker, write_config)
+
+
+def _write_bundle_config(
+    with_: Collaborators,
+    image: Image,
+    options: RunOptions | None,
+    host: HostFacts,
+    bundle: str,
+    target: str,
+) -> None:
+    from imgfetch.bundle.directory import write_config
+    from imgfetch.bundle.host import Place
+    from imgfetch.bundle.options import RunOptions
+    from imgfetch.runtime.identifiers import new_container_id
+    from imgfetch.workflow.container import ContainerMaker
+
+    chosen = options or RunOptions()
+    network: Network
+    if chosen.network.mode == "auto":
+        # As `runc spec` and `runc spec --rootless` have it.
+        network = "host" if host.in_user_namespace else "none"
+    else:
+        network = _network(with_, chosen)
+    document = ContainerMaker(host, with_.progress).make(
+        image.config,
+        chosen,
+        Place(new_container_id(), network=network),
+        f"{bundle}/rootfs",
+        directory=None if options is None else target,
+    )
+    write_config(bundle, document)
+
+
+def _standalone_host(options: RunOptions | None, *, rootless: bool) -> HostFacts:
+    """The machine for a bundle that somebody is going to run by hand, later."""
+    from imgfetch.bundle.probe import NO_CGROUPS, find_cgroups, host_facts
+    from imgfetch.fs.idmap import IdMapping, IdRange
+
+    mapping = IdMapping.current()
+    single = rootless or os.geteuid() != 0
+    privileged = options is not None and options.security.privileged
+    host = host_facts(
+        mapping, NO_CGROUPS if single else find_cgroups(mapping), privileged=privileged
+    )
+    if not single:
+        return host
+    own = IdMapping((IdRange(0, os.geteuid(), 1),), (IdRange(0, os.getegid(), 1),))
+    return replace(host, user_namespace=own)
+
+
+def _enter(with_: Collaborators) -> IdMapping:
+    from imgfetch.snapshot.userns import enter
+
+    return enter(search_path=with_.search_path, warn=with_.progress.warn)
+
+
+def _enter_single(with_: Collaborators) -> IdMapping | None:
+    """Be root of files that are the caller's; where that is refused, be the caller."""
+    if os.geteuid() == 0:
+        return None
+    from imgfetch.snapshot.userns import enter
+
+    try:
+        return enter(search_path=with_.search_path, warn=with_.progress.warn, many=False)
+    except NamespaceError as error:
+        with_.progress.warn(f"{error.message}: unpacking without a user namespace")
+        return None
+
+
+def _obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy) -> Image:
+    """An image in the store; one that had to be fetched gets its name there."""
+    parsed = parse_image_name(name)
+    store = with_.store
+    chosen = (with_.platform(platform),)
+    if not isinstance(parsed, PathName):
+        stored = store.lookup(str(parsed.reference))
+        obtained = with_.obtain(parsed, chosen, policy)
+        if stored != obtained.top and not parsed.reference.pinned:
+            store.tag(str(parsed.reference), obtained.top)
+    else:
+        obtained = with_.obtain(parsed, chosen, policy)
+    return obtained.images[0]
+
+
+def _obtain_aside(
+    with_: Collaborators, name: str, platform: str | None, policy: Policy, scratch: str
+) -> tuple[Image, LayoutStore]:
+    """An image without changing the store: from there, or else fetched elsewhere."""
+    parsed = parse_image_name(name)
+    chosen = (with_.platform(platform),)
+    if not isinstance(parsed, PathName) and policy in {"missing", "never"}:
+        try:
+            return with_.obtain(parsed, chosen, "never").images[0], with_.store
+        except NotInStoreError:
+            if policy == "never" or with_.remote(parsed) is None:
+                raise
+    aside = with_.open_store(scratch)
+    return with_.obtain(parsed, chosen, "always", aside).images[0], aside
+
+
+def _network(with_: Collaborators, options: RunOptions) -> Network:
+    mode = options.network.mode
+    if mode == "private":
+        message = "a private network can't be had yet"
+        raise InvalidOptionError(message, hint="use --network host or --network none")
+    if mode == "auto":
+        with_.progress.warn(
+            "the container shares this machine's network; --network host says that this is"
+            " meant, --network none gives it none"
+        )
+        return "host"
+    return mode
