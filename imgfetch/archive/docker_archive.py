@@ -2,7 +2,8 @@
 
 ``manifest.json`` lists images: a config and layer archives by name. Since docker 25 the
 archive is an OCI layout as well, and what that says is preferred: the digests are those of
-the registry then. Otherwise a manifest is made here, of digests computed here.
+the registry then. Otherwise a manifest is made here, of digests computed here; an OCI one,
+since skopeo and umoci don't see any other in a layout.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ LEGACY = "repositories"
 _DEPTH_LIMIT = 4
 _DOCUMENTS_LIMIT = 1000
 _LAYER_TYPES = {
-    "none": mediatype.DOCKER_LAYER,
-    "gzip": mediatype.DOCKER_LAYER_GZIP,
-    "zstd": mediatype.DOCKER_LAYER_ZSTD,
+    "none": mediatype.OCI_LAYER,
+    "gzip": mediatype.OCI_LAYER_GZIP,
+    "zstd": mediatype.OCI_LAYER_ZSTD,
 }
 
 
@@ -90,7 +91,7 @@ class DockerArchiveSource:
         images = self._images()
         image = self._choose(images)
         raw_config = read_document(self._members, image.config, CONFIG_LIMIT)
-        config = Descriptor.of(raw_config, mediatype.DOCKER_CONFIG)
+        config = Descriptor.of(raw_config, mediatype.OCI_CONFIG)
         top = self._listed(image, config) or self._made(image, config)
         tag = _canonical(self._ref) or next(filter(None, map(_canonical, image.tags)), None)
         annotations = {} if tag is None else {REF_NAME: tag}
@@ -207,12 +208,12 @@ class DockerArchiveSource:
         layers = [described[path] for path in image.layers]
         document = {
             "schemaVersion": 2,
-            "mediaType": mediatype.DOCKER_MANIFEST,
+            "mediaType": mediatype.OCI_MANIFEST,
             "config": config.to_json(),
             "layers": [layer.to_json() for layer in layers],
         }
         raw = json.dumps(document, separators=(",", ":")).encode()
-        descriptor = Descriptor.of(raw, mediatype.DOCKER_MANIFEST)
+        descriptor = Descriptor.of(raw, mediatype.OCI_MANIFEST)
         self._documents[descriptor.digest] = raw
         return descriptor
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from imgfetch.cas.ingest import PARTIAL
-from imgfetch.cas.root import INGEST
+from imgfetch.cas.root import INGEST, LOCKS
 from imgfetch.errors import ContentError, InvalidDigestError, NotInStoreError, StoreCorruptError
 from imgfetch.fs.atomic import is_temporary_name
 from imgfetch.oci import layout, mediatype
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PARTIAL_AGE = 7 * 24 * 3600.0
 """Seconds after which nobody is expected to take up a broken transfer again."""
 
+_DIGEST_LOCKS = tuple(f"{algorithm}-" for algorithm in ENCODED_LENGTH)
 _DOCUMENTS = mediatype.INDEXES | mediatype.MANIFESTS | mediatype.GENERIC
 
 
@@ -127,6 +128,10 @@ def _leftovers(root: str, partials_before: float) -> Iterator[str]:
         old = os.lstat(path).st_mtime < partials_before
         if is_temporary_name(name) or (name.endswith(PARTIAL) and old):
             yield path
+    # Whoever ends in good order removes the lock of a digest.
+    for name in _names(f"{root}/{LOCKS}"):
+        if name.startswith(_DIGEST_LOCKS):
+            yield f"{root}/{LOCKS}/{name}"
 
 
 def _names(directory: str) -> list[str]:

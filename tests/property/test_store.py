@@ -21,7 +21,11 @@ from tests.support.sources import RecordedProgress
 NAMES = st.sampled_from(["a", "docker.io/library/alpine:3", "[::1]:5000/x@sha256:0", "ü/x:1", ""])
 CONTENTS = st.binary(max_size=40)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=5,
 )

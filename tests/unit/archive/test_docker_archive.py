@@ -96,9 +96,9 @@ def test_a_manifest_is_made_of_what_is_there(archive: Path, prefix: str) -> None
     opened = source(archive)
     assert content(opened) == [CONFIG, *LAYERS]
     document = manifest(opened)
-    assert document.media_type == mediatype.DOCKER_MANIFEST
-    assert document.config == Descriptor.of(CONFIG, mediatype.DOCKER_CONFIG)
-    assert document.layers == tuple(Descriptor.of(raw, mediatype.DOCKER_LAYER) for raw in LAYERS)
+    assert document.media_type == mediatype.OCI_MANIFEST
+    assert document.config == Descriptor.of(CONFIG, mediatype.OCI_CONFIG)
+    assert document.layers == tuple(Descriptor.of(raw, mediatype.OCI_LAYER) for raw in LAYERS)
     opened.close()
 
 
@@ -117,8 +117,8 @@ def test_compressed_layers_keep_their_bytes(archive: Path) -> None:
     opened = source(archive)
     assert content(opened) == [CONFIG, *compressed]
     assert [layer.media_type for layer in manifest(opened).layers] == [
-        mediatype.DOCKER_LAYER_GZIP,
-        mediatype.DOCKER_LAYER_ZSTD,
+        mediatype.OCI_LAYER_GZIP,
+        mediatype.OCI_LAYER_ZSTD,
     ]
 
 
@@ -344,7 +344,7 @@ class TestSinceDocker25:
         image = ImageBuilder().layer(LAYERS[0], "none").write(layout)
         self.save(layout, archive, image)
         opened = source(archive)
-        assert manifest(opened).media_type == mediatype.DOCKER_MANIFEST
+        assert manifest(opened).media_type == mediatype.OCI_MANIFEST
         assert content(opened)[1:] == LAYERS[:1]
 
     def test_a_manifest_that_lies_about_itself_is_not_believed(
@@ -367,7 +367,7 @@ class TestSinceDocker25:
             inner = add_document(layout, document, mediatype.OCI_INDEX)
         name_entry(layout, inner, "3")
         self.save(layout, archive, image)
-        assert manifest(source(archive)).media_type == mediatype.DOCKER_MANIFEST
+        assert manifest(source(archive)).media_type == mediatype.OCI_MANIFEST
 
 
 def test_errors_name_the_archive(archive: Path) -> None:
