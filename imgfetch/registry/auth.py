@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.registry import challenge as challenges
 from imgfetch.registry import realm
+from imgfetch.registry.secret import TOKEN_USER
 from imgfetch.registry.token import TokenCache, TokenRequest
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Authorizer:
         url = realm.checked(challenge.get("realm"), self._here, self._plain_allowed)
         if not self._may_see(url):
             credential = None
-        account = credential.username if credential else ""
+        account = (credential.username or TOKEN_USER) if credential else ""
         needed = (str(scope),) if scope.repository else ()
         scopes = tuple(dict.fromkeys(needed + self._asked.get(scope, ())))
         request = TokenRequest(url, challenge.get("service"), scopes, account)

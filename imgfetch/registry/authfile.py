@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imgfetch.errors import AuthenticationError, DocumentError
 from imgfetch.oci.document import load
 from imgfetch.oci.reference import DOCKER_HUB
-from imgfetch.registry.secret import Credential
+from imgfetch.registry.secret import TOKEN_USER, Credential
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,9 +25,6 @@ FILE_LIMIT = 4 << 20
 # Under this key docker keeps the credentials for Docker Hub, in files and helpers.
 HUB_KEY = "https://index.docker.io/v1/"
 _HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
-
-# What stands in for a name where the password is an identity token.
-TOKEN_USER = "<token>"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True, slots=True)

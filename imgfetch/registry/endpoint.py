@@ -184,8 +184,9 @@ class Endpoint:
         limited = response.status == retry.TOO_MANY_REQUESTS
         asked = retry.retry_after(response.header("Retry-After"), self.clock.time())
         delay = attempts.delay(asked=asked, rate_limited=limited)
-        if delay is not None and (limited or asked is not None):
-            self._turnstile.close_for(delay)
+        if asked is not None:
+            # All workers wait, also when this one gives up.
+            self._turnstile.close_for(min(asked, self.policy.cap))
         return delay
 
     def _plain_allowed(self, origin: Origin) -> bool:

@@ -10,6 +10,9 @@ import base64
 from dataclasses import dataclass, field
 from typing import Protocol
 
+# What stands in for a name where the password is an identity token.
+TOKEN_USER = "<token>"  # noqa: S105 - a name
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -34,7 +37,8 @@ class Credential:
 
     def basic(self) -> str:
         """The ``Authorization`` header of Basic authentication (RFC 7617, UTF-8)."""
-        pair = f"{self.username}:{self.password}".encode()
+        user = self.username or TOKEN_USER
+        pair = f"{user}:{self.password or self.identity_token}".encode()
         return f"Basic {base64.b64encode(pair).decode('ascii')}"
 
 

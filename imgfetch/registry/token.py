@@ -16,12 +16,12 @@ from urllib.parse import urlencode
 from imgfetch.errors import AuthenticationError, DocumentError
 from imgfetch.oci.document import load
 from imgfetch.registry import diagnostics
+from imgfetch.registry.secret import TOKEN_USER
 from imgfetch.registry.url import Url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgfetch.registry.response import Response
     from imgfetch.registry.secret import Credential
     from imgfetch.registry.settings import Clock
 
@@ -32,6 +32,8 @@ _LIFETIME = 60.0
 # Tokens are renewed a little early, so that they don't expire on the way.
 _MARGIN = 5.0
 _SAMPLE = 50
+# The name under which OAuth2 servers know this client.
+_CLIENT_ID = "imgfetch"
 _HEADER_SAFE = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -55,12 +57,23 @@ class TokenRequest:
         """The URL of the GET variant; parameters without a value are left out."""
         pairs = [("service", self.service)] if self.service else []
         pairs += [("scope", scope) for scope in self.scopes]
-        if self.account:
+        if self.account and self.account != TOKEN_USER:
             pairs.append(("account", self.account))
         if not pairs:
             return self.realm
         joint = "&" if "?" in self.realm.target else "?"
         return Url(self.realm.origin, f"{self.realm.target}{joint}{urlencode(pairs)}")
+
+    def form(self, refresh_token: str) -> bytes:
+        """The body of the OAuth2 variant with a refresh token."""
+        pairs = [
+            ("grant_type", "refresh_token"),
+            ("service", self.service),
+            ("client_id", _CLIENT_ID),
+            ("scope", " ".join(self.scopes)),
+            ("refresh_token", refresh_token),
+        ]
+        return urlencode([(name, value) for name, value in pairs if value]).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +185,3 @@ class _Slot:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.token: Token | None = None
-
-
-def refused(response: Response, request: TokenRequest, credential: Credential | None) -> Exception:
-    """The error for a token server's answer other than 200."""
-    where = request.realm.origin.netloc
-    return diagnostics.token_error(response, where, credential.username if credential else "")

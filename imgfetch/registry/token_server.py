@@ -1,4 +1,8 @@
-"""Asking token servers."""
+"""Asking token servers: GET with a password or nothing, POST with an identity token.
+
+distribution's "Token Authentication Specification" and "OAuth2 Token Authentication".
+Not every server knows the second; those are asked by the first with the same secret.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from imgfetch.registry.transport import Transport
 
 _OK = 200
+_HEADERS = {"Accept": "application/json"}
+# How token servers say that they know nothing of OAuth2: GCR, Artifactory, ACR, others.
+_NO_POST = frozenset({400, 401, 404, 405})
 
 
 class TokenServer:
@@ -48,18 +55,34 @@ class TokenServer:
             NetworkError: no answer.
             RegistryError: the server answered with another error.
         """
-        headers = {"Accept": "application/json"}
-        if credential and credential.has_password:
+        if credential and credential.identity_token:
+            response = self._exchange(lambda: self._post(request, credential.identity_token))
+            if response.status not in _NO_POST:
+                return self._token(response, request, credential)
+            response.discard()
+        response = self._exchange(lambda: self._get(request, credential))
+        return self._token(response, request, credential)
+
+    def _get(self, request: TokenRequest, credential: Credential | None) -> Response:
+        headers = dict(_HEADERS)
+        if credential:
             headers["Authorization"] = credential.basic()
+        return self._transport.send("GET", request.query_url(), headers)
+
+    def _post(self, request: TokenRequest, refresh_token: str) -> Response:
+        headers = {**_HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
+        body = request.form(refresh_token)
+        return self._transport.send("POST", request.realm, headers, body)
+
+    def _exchange(self, send: Callable[[], Response]) -> Response:
+        """Send a request until the answer won't get better."""
         attempts = self._attempts()
         while True:
             try:
-                response = self._transport.send("GET", request.query_url(), headers)
-                if response.status == _OK:
-                    return self._token(response, request)
+                response = send()
                 delay = self._delay_for(response, attempts)
                 if delay is None:
-                    raise self._error(response, request, credential)
+                    return response
                 response.discard()
             except NetworkError as error:
                 delay = attempts.delay() if error.transient else None
@@ -67,7 +90,11 @@ class TokenServer:
                     raise
             self._clock.sleep(delay)
 
-    def _token(self, response: Response, request: TokenRequest) -> Token:
+    def _token(
+        self, response: Response, request: TokenRequest, credential: Credential | None
+    ) -> Token:
+        if response.status != _OK:
+            raise self._error(response, request, credential)
         raw = response.read(TOKEN_LIMIT, "the token")
         return parse(raw, request, self._clock.monotonic())
 

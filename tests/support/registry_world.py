@@ -11,6 +11,7 @@ says which address it pretends to have. Time is the test's own: waiting takes no
 
 from __future__ import annotations
 
+import functools
 import socket
 import ssl
 import tempfile
@@ -104,6 +105,17 @@ class Passwords:
         return self.table.get(f"{registry}/{repository}") or self.table.get(registry)
 
 
+@functools.cache
+def _everybodys_authority() -> trustme.CA:
+    # Making keys takes longer than most tests.
+    return trustme.CA()
+
+
+@functools.cache
+def _certificate(name: str) -> trustme.LeafCert:
+    return _everybodys_authority().issue_cert(name)
+
+
 class World:
     """Hosts, their names and their certificates."""
 
@@ -111,7 +123,7 @@ class World:
         self._stack = ExitStack()
         self.names = Names()
         self.clock = FakeClock()
-        self.authority = trustme.CA()
+        self.authority = _everybodys_authority()
         self.directory = Path(".")
 
     def __enter__(self) -> Self:
@@ -154,7 +166,9 @@ class World:
     def tls(self, name: str, authority: trustme.CA | None = None) -> ssl.SSLContext:
         """A server's side of TLS under a name."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        (authority or self.authority).issue_cert(name.rstrip(".")).configure_cert(context)
+        name = name.rstrip(".")
+        certificate = authority.issue_cert(name) if authority else _certificate(name)
+        certificate.configure_cert(context)
         return context
 
     def client(self, **settings: Any) -> RegistryClient:
