@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 INGEST = "ingest"
 LOCKS = "locks"
 
+_BLOCK = 64 << 10
 _OTHERS_MAY_WRITE = 0o022
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -140,17 +141,21 @@ class StoreRoot:
             raise StoreError(message, hint=hint)
 
     def read_file(self, name: str, limit: int) -> bytes:
-        """The content of a document of the layout, at most one byte more than ``limit``.
+        """The content of a document of the layout.
+
+        Args:
+            name: of the document.
+            limit: after more bytes than that no more are read.
 
         Raises:
             OSError: it can't be read; FileNotFoundError where it isn't there.
         """
         fd = os.open(f"{self.path}/{name}", _READ)
         try:
-            content = os.read(fd, limit + 1)
-            while content and len(content) <= limit and (more := os.read(fd, limit)):
-                content += more
-            return content
+            content = bytearray()
+            while len(content) <= limit and (block := os.read(fd, _BLOCK)):
+                content += block
+            return bytes(content)
         finally:
             os.close(fd)
 
@@ -203,8 +208,12 @@ class StoreRoot:
 
         Raises:
             StoreLockedError: others use some for longer than ``timeout`` seconds.
+            StoreError: there are no locks on this file system, so nobody can tell.
         """
-        with self._locked("content", timeout=timeout):
+        with self._locked("content", timeout=timeout) as held:
+            if not held:
+                message = f"can't tell whether content of the store {self.path} is in use"
+                raise StoreError(message, hint="locks don't work on its file system")
             yield
 
     @contextmanager

@@ -1,5 +1,7 @@
 """Deletion: all that nothing leads to, and nothing else."""
 
+import errno
+import fcntl
 import json
 import os
 import threading
@@ -10,7 +12,7 @@ import pytest
 
 from imgfetch.cas.directory import LayoutStore
 from imgfetch.cas.gc import collect, reachable
-from imgfetch.errors import StoreCorruptError, StoreLockedError
+from imgfetch.errors import StoreCorruptError, StoreError, StoreLockedError
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from tests.support.contents import File
@@ -224,6 +226,19 @@ class TestDoubt:
         index["manifests"].append({"digest": "blake3:" + "0" * 64, "size": 1})
         (layout / "index.json").write_text(json.dumps(index))
         with pytest.raises(StoreCorruptError, match="unknown kinds"):
+            collect(store)
+        assert len(blobs(layout)) == 1
+
+    def test_a_file_system_without_locks(
+        self, layout: Path, store: LayoutStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """R101, R102: content may be in use, and nobody would know."""
+
+        def flock(_fd: int, _operation: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with pytest.raises(StoreError, match="in use"):
             collect(store)
         assert len(blobs(layout)) == 1
 
