@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import stat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -132,13 +133,26 @@ def _prepare_target(root: RootDir, mount: Mapping[str, Any]) -> None:
         if _is_file(mount):
             os.close(root.make_file_target(path))
         else:
-            os.close(root.make_directories(path))
+            _make_directory(root, resolved, mount)
     except OSError as error:
         if error.errno not in {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP}:
             raise
         message = f"can't mount {mount['source']} on {destination}: {error.strerror}"
         expected = "a file on a file, or a directory on a directory"
         raise InvalidMountError(message, expected=expected) from error
+
+
+def _make_directory(root: RootDir, resolved: str, mount: Mapping[str, Any]) -> None:
+    """Make a directory to mount on, with the mode that the mounted tmpfs is to have.
+
+    runc before 1.2 gives a tmpfs the mode of what it is mounted on, whatever its options.
+    """
+    mode = 0o755
+    if mount["type"] == "tmpfs":
+        given = (word[5:] for word in mount["options"] if word.startswith("mode="))
+        mode = int(next(given, "1777"), 8)
+        os.close(root.make_directories(os.fsencode(posixpath.dirname(resolved))))
+    os.close(root.make_directories(os.fsencode(resolved), mode))
 
 
 def _is_file(mount: Mapping[str, Any]) -> bool:

@@ -79,7 +79,7 @@ def test_name_servers() -> None:
         *((addresses.parse_dns_search, text) for text in ("", "a b", "a\nnameserver 6.6.6.6")),
         *((addresses.parse_dns_option, text) for text in ("", "a b", "ndots:x", "ndots:1\n")),
     ],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", None) or repr(value),
 )  # fmt: skip
 def test_other_values_are_refused(parse: Callable[[str], object], text: str) -> None:
     """S152: no line break gets into /etc/hosts or /etc/resolv.conf."""

@@ -114,7 +114,7 @@ def test_cpus() -> None:
     + [(grammar.parse_label, text) for text in ("", "=b", " a=b", "a\0=b")]
     + [(grammar.parse_cpuset, text) for text in ("", "a", "1-", "3-1", "1-2-3", "1,,2", "0;1")]
     + [(grammar.parse_cpus, text) for text in ("", "0", "-1", "nan", "1e3", "0.001")],
-    ids=repr,
+    ids=lambda value: getattr(value, "__name__", None) or repr(value),
 )
 def test_other_values_are_refused(parse: Callable[[str], object], text: str) -> None:
     """S153: nothing that int() or float() would let through gets in."""

@@ -68,6 +68,18 @@ def test_places_are_made_for_files_and_directories(rootfs: Path, tmp_path: Path)
     assert (rootfs / "etc/hosts").stat().st_mode & 0o777 == 0o644
 
 
+def test_a_tmpfs_has_its_mode_before_it_is_there(rootfs: Path) -> None:
+    """The runtime runc before 1.2 takes the mode of what a tmpfs is mounted on."""
+    (rootfs / "old").mkdir(mode=0o700)
+    private = tmpfs("/x/private")
+    private["options"].append("mode=0700")
+    prepare(rootfs, tmpfs("/a/b"), private, tmpfs("/old"))
+    modes = {
+        name: (rootfs / name).stat().st_mode & 0o7777 for name in ("a", "a/b", "x/private", "old")
+    }
+    assert modes == {"a": 0o755, "a/b": 0o1777, "x/private": 0o700, "old": 0o700}
+
+
 def test_what_is_below_another_mount_is_left_to_the_runtime(rootfs: Path) -> None:
     prepare(rootfs, tmpfs("/dev"), tmpfs("/dev/shm"), tmpfs("/device"))
     assert tree(rootfs) == ["dev/", "device/", "proc/", "sys/"]
