@@ -37,7 +37,7 @@ class Published:
         bare: runs, and has neither entrypoint nor command.
         multi: an index, with attestations, of this machine's platform and of `FOREIGN`.
         docker: with Docker's media types.
-        settings: runs, and sets a variable of its own.
+        settings: sets a variable, and has a script whose interpreter is missing.
         layered: four layers that delete and replace each other's files.
         images: what was written, by reference.
         indexes: what was written, by reference.
@@ -105,9 +105,9 @@ def publish(registry: DockerRegistry, layout: Path) -> Published:
         docker=image("docker", replace(busybox_builder(), docker=True)),
         settings=image(
             "settings",
-            busybox_builder().config(
-                env=["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "FROM_IMAGE=yes", "HOME="]
-            ),
+            busybox_builder()
+            .layer({"no-interpreter": Executable("#!/no/such/interpreter\n")})
+            .config(env=["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "FROM_IMAGE=yes", "HOME="]),
         ),
         layered=image("layered", layered_builder()),
         images=images,
