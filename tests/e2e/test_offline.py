@@ -37,14 +37,14 @@ def test_the_trace_would_show_a_socket(myself: Somebody, tmp_path: Path) -> None
 @pytest.mark.parametrize("pinned", [False, True], ids=["tag", "digest"])
 @pytest.mark.parametrize("offline", [False, True], ids=["online", "offline"])
 def test_a_warm_run_opens_no_socket(
-    myself: Somebody, tmp_path: Path, pinned: bool, offline: bool
+    anybody: Somebody, tmp_path: Path, pinned: bool, offline: bool
 ) -> None:
-    published = myself.published
+    published = anybody.published
     image = published.pinned(published.busybox) if pinned else published.busybox
     options = ["--offline"] if offline else []
     run = [*options, "run", "--network", "none", image, "echo", "hello"]
     trace = tmp_path / "trace"
-    assert _traced(myself, trace, *run) == b"hello\n"
+    assert _traced(anybody, trace, *run) == b"hello\n"
     assert _sockets(trace) == []
     # The names of processes are as expected, so that none was overlooked.
     assert re.search(r"^\d+<imgfetch> ", trace.read_text(), re.MULTILINE)
