@@ -118,7 +118,7 @@ class LayoutStore:
             return
         self._root.create()
         waiting = Waiting(self._root, descriptor, progress)
-        with self._root.lease(), self._root.digest_lock(descriptor.digest, waiting) as held:
+        with self._root.lease(), self._root.locks.fetching(descriptor.digest, waiting) as held:
             if self.contains(descriptor):
                 progress.update(descriptor, "present", descriptor.size)
             else:
@@ -200,7 +200,7 @@ class LayoutStore:
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """See `imgfetch.interfaces.ReferenceStore`."""
         self._root.create()
-        with self.lease(), self._root.index_lock():
+        with self.lease(), self._root.locks.changing_index():
             self._write_index(self.index().with_entry(name, descriptor))
 
     def untag(self, name: str) -> Descriptor | None:
@@ -208,7 +208,7 @@ class LayoutStore:
         if not self.index().named(name):
             return None
         self._root.create()
-        with self.lease(), self._root.index_lock():
+        with self.lease(), self._root.locks.changing_index():
             index = self.index()
             self._write_index(index.without_entry(name))
             return next(iter(index.named(name)), None)

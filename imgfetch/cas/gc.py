@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from imgfetch.cas.ingest import PARTIAL
-from imgfetch.cas.root import INGEST, LOCKS
+from imgfetch.cas.locks import LOCKS
+from imgfetch.cas.root import INGEST
 from imgfetch.errors import ContentError, InvalidDigestError, NotInStoreError, StoreCorruptError
 from imgfetch.fs.atomic import is_temporary_name
 from imgfetch.oci import layout, mediatype
@@ -55,7 +56,7 @@ def collect(store: LayoutStore, *, timeout: float = 0, partial_age: float = PART
     if not root.exists():
         return 0
     root.create()
-    with root.exclusive(timeout):
+    with root.locks.deleting_content(timeout):
         live = reachable(store)
         freed = 0
         with root.errors("clean up"):

@@ -64,8 +64,8 @@ class Waiting:
         now = time.monotonic()
         if arrived != self._arrived:
             self._arrived, self._since = arrived, now
-        elif now - self._since > self._root.lock_timeout:
-            raise self._root.digest_locked_error(self._descriptor.digest)
+        elif now - self._since > self._root.locks.timeout:
+            raise self._root.locks.fetching_error(self._descriptor.digest)
         self._progress.update(self._descriptor, "waiting", arrived)
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from imgfetch.interfaces import Unverified
 from imgfetch.oci.descriptor import Descriptor
 
+DATA = b"".join(number.to_bytes(4, "big") for number in range(25_000))
+"""Some content of which no two parts are alike."""
+
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
