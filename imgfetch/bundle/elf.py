@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 MAGIC: Final = b"\x7fELF"
 
@@ -41,8 +40,7 @@ _PATH_LIMIT: Final = 4096
 _SEGMENT_LIMIT: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """An ELF program.
 
     Attributes:

@@ -7,7 +7,7 @@ these out (`imgfetch.bundle.probe` for the first); nothing here asks the kernel.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 Network = Literal["private", "host", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceNode:
+class DeviceNode(NamedTuple):
     """A device node of the host.
 
     Attributes:

@@ -111,13 +111,9 @@ def devices(options: RunOptions, host: HostFacts) -> list[DeviceNode]:
             message = f"{device.source} is not a device"
             raise InvalidOptionError(message, hint="directories are not taken, name each device")
         nodes[device.target] = node
-    return [] if host.in_user_namespace else _renamed(nodes)
-
-
-def _renamed(nodes: dict[str, DeviceNode]) -> list[DeviceNode]:
-    from dataclasses import replace
-
-    return [replace(node, path=path) for path, node in nodes.items()]
+    if host.in_user_namespace:
+        return []
+    return [node._replace(path=path) for path, node in nodes.items()]
 
 
 def device_nodes(nodes: Sequence[DeviceNode]) -> list[dict[str, Any]]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from imgfetch.bundle import elf
 from imgfetch.bundle.filesystems import INIT_PATH
@@ -31,8 +30,7 @@ _SHEBANG_LIMIT: Final = 256
 _INTERPRETER_DEPTH: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Unrunnable:
+class Unrunnable(NamedTuple):
     """Why a command can't be started.
 
     Attributes:

@@ -6,7 +6,6 @@ runtime-spec config.md "Process"; image-spec conversion.md "Verbatim Fields" and
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from imgfetch.bundle import defaults, resources
@@ -194,7 +193,7 @@ def fit_user(user: ResolvedUser, host: HostFacts, warnings: list[str]) -> Resolv
                 f"running as root of the container instead of user {user.uid}: "
                 "there is one id only; give yourself a range in /etc/subuid and /etc/subgid"
             )
-        return replace(user, uid=0, gid=0, additional_gids=())
+        return user._replace(uid=0, gid=0, additional_gids=())
     for what, number, lines in (("user", user.uid, ids.uids), ("group", user.gid, ids.gids)):
         if not _has(lines, number):
             message = f"{what} {number} has no id here"
@@ -203,7 +202,7 @@ def fit_user(user: ResolvedUser, host: HostFacts, warnings: list[str]) -> Resolv
     missing = [str(gid) for gid in user.additional_gids if gid not in groups]
     if missing:
         warnings.append(f"groups left out, for they have no id here: {', '.join(missing)}")
-    return replace(user, additional_gids=groups)
+    return user._replace(additional_gids=groups)
 
 
 def _count(lines: Sequence[IdRange]) -> int:

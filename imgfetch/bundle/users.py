@@ -9,7 +9,6 @@ are read below the root and only if they are regular and small (CVE-2024-9676 cl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from imgfetch.errors import ContentError, InvalidUserError
@@ -40,8 +39,7 @@ class FileReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedUser:
+class ResolvedUser(NamedTuple):
     """A user as the kernel knows it.
 
     Attributes:

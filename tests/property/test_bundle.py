@@ -88,7 +88,9 @@ OPTIONS = st.builds(
     ),
     files=st.builds(
         FileOptions,
-        mounts=st.lists(BINDS | st.builds(TmpfsMount, PATHS), max_size=3).map(tuple),
+        mounts=st.lists(
+            BINDS | st.builds(TmpfsMount, PATHS, st.just(("nosuid", "mode=755"))), max_size=3
+        ).map(tuple),
         read_only=st.booleans(),
         devices=st.just(()) | st.just((Device("/dev/fuse", "/dev/fuse", "rw"),)),
     ),
