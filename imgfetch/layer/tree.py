@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Descriptors open at a time; when there are more, all are closed and opened again as needed.
-_OPEN_LIMIT = 200
+_OPEN_LIMIT = 128
+# Of a long way down, the last ones stay open: what comes next is likely to be among them.
+_KEPT_ON_THE_WAY = 64
 
 
 class Tree:
@@ -63,8 +65,7 @@ class Tree:
         """A directory's descriptor (O_PATH), valid until another one is asked for."""
         if directory.fd < 0:
             self._make_room()
-            directory.fd = self._reopen(directory)
-            self._open.append(directory)
+            self._reopen(directory)
         return directory.fd
 
     def fds(self, one: Directory, other: Directory) -> tuple[int, int]:
@@ -237,21 +238,25 @@ class Tree:
                 self._open.remove(here)
             waiting += here.children.values()
 
-    def _reopen(self, directory: Directory) -> int:
-        names = []
+    def _reopen(self, directory: Directory) -> None:
+        """Open a directory from the closest one above that is open."""
+        closed = []
         here = directory
         while here.fd < 0:
-            names.append(here.name)
+            closed.append(here)
             here = here.parent
-        fd = here.fd
-        for name in reversed(names):
+        fd, passing = here.fd, False
+        while closed:
+            here = closed.pop()
             try:
-                inner = os.open(name, _FLAGS, dir_fd=fd)
+                inner = os.open(here.name, _FLAGS, dir_fd=fd)
             finally:
-                if fd != here.fd:
+                if passing:
                     os.close(fd)
-            fd = inner
-        return fd
+            fd, passing = inner, len(closed) >= _KEPT_ON_THE_WAY
+            if not passing:
+                here.fd = fd
+                self._open.append(here)
 
     def _make_room(self) -> None:
         if len(self._open) >= _OPEN_LIMIT:
