@@ -15,7 +15,7 @@ from imgfetch.errors import InvalidMountError, InvalidOptionError
 
 if TYPE_CHECKING:
     from imgfetch.bundle.host import HostFacts, Place
-    from imgfetch.bundle.options import FileOptions, Mount, RunOptions
+    from imgfetch.bundle.options import FileOptions, Mount, RunOptions, SecurityOptions
     from imgfetch.oci.config import ImageConfig
 
 INIT_PATH: Final = "/sbin/docker-init"
@@ -62,11 +62,10 @@ def _system(options: RunOptions, host: HostFacts, place: Place) -> list[dict[str
         for line in host.container_ids.gids
     )
     mounts = [
-        defaults.proc() if host.proc_mountable else defaults.bound("/proc"),
+        defaults.bound("/proc") if binds_proc(options.security, host) else defaults.proc(),
         defaults.dev(),
         defaults.devpts(tty_group=mapped),
-        defaults.shm(options.files.shm_size),
-        defaults.mqueue(),
+        *_ipc(options, host),
     ]
     if binds_sys(host, place):
         recursive = ("rro",) if host.recursive_read_only else ("ro",)
@@ -75,6 +74,21 @@ def _system(options: RunOptions, host: HostFacts, place: Place) -> list[dict[str
     if host.cgroup_version is not None:
         mounts.append(defaults.cgroup(access))
     return mounts
+
+
+def binds_proc(security: SecurityOptions, host: HostFacts) -> bool:
+    """Whether the caller's ``/proc`` is bound: a fresh one shows a PID namespace of one's own."""
+    shared = host.user_namespace is not None and security.pid == "host"
+    return shared or not host.proc_mountable
+
+
+def _ipc(options: RunOptions, host: HostFacts) -> list[dict[str, Any]]:
+    """Shared memory and message queues: the container's or, as in docker, the host's."""
+    if options.security.ipc == "private":
+        return [defaults.shm(options.files.shm_size), defaults.mqueue()]
+    shm = defaults.bound("/dev/shm")  # noqa: S108 - the host's, as asked for
+    # Queues of an IPC namespace that belongs to somebody else can't be mounted.
+    return [shm] if host.in_user_namespace else [shm, defaults.mqueue()]
 
 
 def _replaced(mount: dict[str, Any], own: set[str]) -> bool:

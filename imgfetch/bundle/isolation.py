@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from imgfetch.bundle import defaults
-from imgfetch.bundle.filesystems import binds_sys
+from imgfetch.bundle.filesystems import binds_proc, binds_sys
 from imgfetch.bundle.privileges import ALL
 from imgfetch.errors import InvalidOptionError
 
@@ -60,7 +60,7 @@ def masks(security: SecurityOptions, host: HostFacts, place: Place) -> dict[str,
     else:
         masked = [path for path in defaults.MASKED_PATHS if path not in security.unmask]
         readonly = [path for path in defaults.READONLY_PATHS if path not in security.unmask]
-    if not host.proc_mountable:
+    if binds_proc(security, host):
         # A bound /proc keeps the masks of whoever it belongs to, and takes no others.
         masked = [path for path in masked if not path.startswith("/proc/")]
         readonly = [path for path in readonly if not path.startswith("/proc/")]

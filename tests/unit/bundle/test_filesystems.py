@@ -11,14 +11,17 @@ from imgfetch.bundle.options import (
     ImageMount,
     RunOptions,
     Secret,
+    SecurityOptions,
     TmpfsMount,
     VolumeMount,
 )
+from imgfetch.bundle.standalone import for_ordinary_user
 from imgfetch.errors import (
     InvalidMountError,
 )
 from tests.support.runtime_schema import check_spec
 from tests.support.specs import (
+    ONE_ID,
     PLACE,
     destinations,
     image_config,
@@ -134,3 +137,20 @@ def test_a_volume_of_the_image_on_proc_is_refused(path: str) -> None:
 
 def test_shared_memory_has_a_size() -> None:
     assert "size=1048576" in mount_at(make_spec(files(shm_size=1 << 20)), "/dev/shm")["options"]
+
+
+def test_shared_memory_of_the_host_is_the_hosts() -> None:
+    options = RunOptions(security=SecurityOptions(ipc="host"))
+    root, user = make_spec(options), make_spec(options, host=rootless_host())
+    assert mount_at(root, "/dev/shm")["source"] == "/dev/shm"
+    assert "/dev/mqueue" in destinations(root)
+    assert "/dev/mqueue" not in destinations(user)
+
+
+def test_processes_of_the_host_are_seen_through_its_own_proc() -> None:
+    """Without a PID namespace of its own, a user namespace may not mount a fresh one."""
+    options = RunOptions(security=SecurityOptions(pid="host"))
+    by_hand = for_ordinary_user(root_host(), ONE_ID)
+    assert mount_at(make_spec(options, host=by_hand), "/proc")["type"] == "bind"
+    assert mount_at(make_spec(options), "/proc")["type"] == "proc"
+    assert mount_at(make_spec(host=by_hand), "/proc")["type"] == "proc"
