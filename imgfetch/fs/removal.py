@@ -183,7 +183,11 @@ class _Removal:
                     break
                 else:
                     raise
-        return os.open(name, _FLAGS, dir_fd=above)
+        fd = os.open(name, _FLAGS, dir_fd=above)
+        if _mount_id(fd) != _mount_id(above):
+            os.close(fd)
+            _refuse_mount(self._where(name))
+        return fd
 
     def _fd_above(self) -> int:
         if len(self._stack) == 1:
@@ -200,6 +204,15 @@ class _Removal:
     def _where(self, name: bytes | None = None) -> bytes:
         inner = [directory.name for directory in self._stack[1:]]
         return b"/".join([self._path, *inner, *([name] if name else [])])
+
+
+def _mount_id(fd: int) -> bytes | None:
+    """The mount that an open file is on; None without /proc, where devices have to do."""
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", "rb") as lines:
+            return next((line for line in lines if line.startswith(b"mnt_id:")), None)
+    except FileNotFoundError:
+        return None
 
 
 def _permit(name: bytes, above: int) -> None:
