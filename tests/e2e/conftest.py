@@ -76,5 +76,5 @@ def newcomer(request: pytest.FixtureRequest, imgfetch: Imgfetch, published: Publ
 
 def _with_images(command: Imgfetch, published: Published) -> Somebody:
     references = [published.busybox, published.stencil, published.bare, published.settings]
-    command("pull", *references).succeeded()
+    command("pull", "--unpack", *references).succeeded()
     return Somebody(command, published)

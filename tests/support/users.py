@@ -31,8 +31,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _SUBIDS = 65536
-_NAME = "imgfetch-t{pid}-{kind}"
-_OURS = re.compile(r"imgfetch-t(\d+)-(?:subid|plain)")
+_OURS = re.compile(r"imgfetch-t(\d+)-\d+")
+
+# The same fixture, imported in two places, makes a user for each.
+_numbers = itertools.count()
 
 # Shows a directory below one that is closed to others, at the same path and to nobody else:
 # in a mount namespace of its own, the closed directory is replaced by an open one with only
@@ -40,7 +42,7 @@ _OURS = re.compile(r"imgfetch-t(\d+)-(?:subid|plain)")
 _OPEN_A_PATH = """
 set -eu
 closed=$1 wanted=$2; shift 2
-aside=$(mktemp --directory)
+aside=$(mktemp --directory --tmpdir=/tmp)
 mount --bind "$wanted" "$aside"
 mount -t tmpfs -o mode=0755 open "$closed"
 mkdir --parents "$wanted"
@@ -162,7 +164,7 @@ def _user(kind: str) -> Iterator[User]:
         yield _current_user(kind)
         return
     _remove_forgotten_users()
-    name = _NAME.format(pid=os.getpid(), kind=kind)
+    name = f"imgfetch-t{os.getpid()}-{next(_numbers)}"
     home = Path(tempfile.mkdtemp(prefix=f"{name}-"))
     try:
         yield _add_user(name, home, with_subids=kind == "subid")
