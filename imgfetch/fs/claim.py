@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 
-from imgfetch.fs.atomic import make_directory
+from imgfetch.fs.atomic import PRIVATE_DIRECTORY
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # File systems without locks: see `imgfetch.fs.lock`. There nothing ever looks abandoned.
@@ -25,12 +25,11 @@ def make_claimed(path: str) -> int:
         FileExistsError: it is there already.
         OSError: it can't be made.
     """
-    if os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
     while True:
-        make_directory(path)
+        os.mkdir(path, PRIVATE_DIRECTORY)
         descriptor = _claim(path, fcntl.LOCK_EX)
         if descriptor is not None:
+            os.fchmod(descriptor, PRIVATE_DIRECTORY)  # whatever the umask
             return descriptor
         # Somebody took it for abandoned, between its making and the lock: once more.
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
+import time
 
 from imgfetch.runtime.layout import CONFIG
 
 _MOUNT = "/sys/fs/cgroup"
+# Killed processes take a moment to end.
+_PATIENCE = 1.0
+_PAUSE = 0.01
 
 
-def remove_leftover(bundle: str, container_id: str, mount: str = _MOUNT) -> None:
-    """Remove the cgroups of a container that has no processes any more.
+def remove_leftover(bundle: str, container_id: str, mount: str = _MOUNT) -> bool:
+    """Remove the cgroups of a container whose processes have ended, or are just ending.
 
     The kernel removes none that has processes in it. Only the container's own is
     touched: one whose path does not end with its id is somebody else's.
@@ -21,19 +25,36 @@ def remove_leftover(bundle: str, container_id: str, mount: str = _MOUNT) -> None
         bundle: directory with the container's config.json.
         container_id: its id.
         mount: where cgroups are mounted.
+
+    Returns:
+        False where there still are processes after a while.
     """
     path = _cgroups_path(f"{bundle}/{CONFIG}")
     if path is None or not path.startswith("/") or os.path.basename(path) != container_id:
-        return
+        return True
     try:
         hierarchies = os.listdir(mount)
     except OSError:
-        return
+        return True
     # cgroup v1 has a hierarchy per controller, and v2 the mount itself.
-    for base in (mount, *(f"{mount}/{name}" for name in hierarchies)):
-        for directory, _, _ in os.walk(f"{base}{os.path.normpath(path)}", topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(directory)
+    bases = [mount, *(f"{mount}/{name}" for name in hierarchies)]
+    deadline = time.monotonic() + _PATIENCE
+    while not all(_remove(f"{base}{os.path.normpath(path)}") for base in bases):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _remove(path: str) -> bool:
+    """Remove a cgroup with those in it; False where it has processes."""
+    for directory, _, _ in os.walk(path, topdown=False):
+        try:
+            os.rmdir(directory)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return False
+    return True
 
 
 def _cgroups_path(config: str) -> str | None:

@@ -100,7 +100,8 @@ def _collect(path: str, container_id: str) -> bool:
     if descriptor is None:
         return False
     try:
-        remove_leftover(path, container_id)
+        if not remove_leftover(path, container_id):
+            return False
         remove_tree(path)
     except (OSError, StoreError):
         # Made in another user namespace, by another version or by hand: it is in nobody's way.
