@@ -338,9 +338,10 @@ def _stored_reference(name: ImageName, top: Descriptor) -> Reference:
     """
     if not isinstance(name, PathName):
         return name.reference
-    carried = name.ref or top.ref_name
-    if carried and "/" in carried:
+    carried = next((text for text in (top.ref_name, name.ref) if text and "/" in text), None)
+    if carried is not None:
         return Reference.parse(carried)
+    carried = name.ref or top.ref_name
     stem = os.path.basename(name.path.rstrip("/")).partition(".")[0].lower()
     path = "".join(char if char.isascii() and char.isalnum() else "-" for char in stem).strip("-")
     repository, _, tag = (carried or "").rpartition(":")

@@ -81,7 +81,8 @@ class Collaborators:
         if isinstance(name, PathName):
             from imgfetch.archive import open_source
 
-            return open_source(name)
+            ingest = f"{self.settings.store}/ingest"
+            return open_source(name, scratch=ingest if os.path.isdir(ingest) else None)
         registry = name.reference.repository.registry
         if registry not in self._registries:
             self._registries[registry] = _registry_client(self.settings, registry)

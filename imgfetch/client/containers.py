@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import InvalidOptionError, NamespaceError, NotInStoreError
@@ -208,42 +208,51 @@ def _write_bundle_config(
 ) -> None:
     from imgfetch.bundle.directory import write_config
     from imgfetch.bundle.host import Place
-    from imgfetch.bundle.options import RunOptions
     from imgfetch.runtime.identifiers import new_container_id
     from imgfetch.workflow.container import ContainerMaker
 
-    chosen = options or RunOptions()
+    chosen = options or _image_options(image)
     network: Network
     if chosen.network.mode == "auto":
         # As `runc spec` and `runc spec --rootless` have it.
         network = "host" if host.in_user_namespace else "none"
     else:
         network = _network(with_, chosen)
-    document = ContainerMaker(host, with_.progress).make(
+    maker = ContainerMaker(host, with_.progress)
+    root = f"{bundle}/rootfs"
+    document = maker.make(
         image.config,
         chosen,
         Place(new_container_id(), network=network),
-        f"{bundle}/rootfs",
+        root,
         directory=None if options is None else target,
     )
+    if options is not None:
+        maker.prepare(root, document)
     write_config(bundle, document)
+
+
+def _image_options(image: Image) -> RunOptions:
+    """An image's own way to run; a shell, as umoci has it, where it has none."""
+    from imgfetch.bundle.options import ProcessOptions, RunOptions
+
+    process = image.config.process
+    args = () if process.entrypoint or process.cmd else ("sh",)
+    return RunOptions(process=ProcessOptions(args=args))
 
 
 def _standalone_host(options: RunOptions | None, *, rootless: bool) -> HostFacts:
     """The machine for a bundle that somebody is going to run by hand, later."""
-    from imgfetch.bundle.probe import NO_CGROUPS, find_cgroups, host_facts
-    from imgfetch.fs.idmap import IdMapping, IdRange
+    from imgfetch.bundle.probe import find_cgroups, host_facts
+    from imgfetch.bundle.standalone import for_ordinary_user, single_id
+    from imgfetch.fs.idmap import IdMapping
 
     mapping = IdMapping.current()
-    single = rootless or os.geteuid() != 0
     privileged = options is not None and options.security.privileged
-    host = host_facts(
-        mapping, NO_CGROUPS if single else find_cgroups(mapping), privileged=privileged
-    )
-    if not single:
+    host = host_facts(mapping, find_cgroups(mapping), privileged=privileged)
+    if os.geteuid() == 0 and not rootless:
         return host
-    own = IdMapping((IdRange(0, os.geteuid(), 1),), (IdRange(0, os.getegid(), 1),))
-    return replace(host, user_namespace=own)
+    return for_ordinary_user(host, single_id(os.geteuid(), os.getegid()))
 
 
 def _enter(with_: Collaborators) -> IdMapping:

@@ -7,7 +7,6 @@ checked before any runtime is asked.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,45 +54,55 @@ class ContainerMaker:
         *,
         directory: str | None,
     ) -> dict[str, Any]:
-        """The runtime specification of a container, with all it needs in place.
+        """The runtime specification of a container.
 
         Args:
             image: the image's config.
             options: of the run.
             place: where the container lives; its ``etc_files`` are made here.
-            root: path of the root filesystem; mount points are made in it.
+            root: path of the root filesystem.
             directory: for the files that are bound over those in ``/etc``; None to leave
                 the image's as they are.
 
         Raises:
             BundleError: the options, or what the image says, are impossible here.
-            CommandError: the command can't be started.
             ContentError: the image's config says something impossible.
         """
-        descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        with RootDir(descriptor) as tree:
+        with RootDir.open(root) as tree:
             asked = options.process
             text = image.process.user if asked.user is None else asked.user
             user = resolve_user(text, tree, asked.group_add)
-            if directory is not None:
-                files = self._etc_files(options, place)
-                place = replace(place, etc_files=write_etc_files(directory, files))
-            spec = runtime_spec(
-                image, options, self.host, user, place, seccomp=self._seccomp(options)
-            )
-            for warning in spec.warnings:
-                self.progress.warn(warning)
-            prepare_targets(tree, spec.document)
-            self._check_command(tree, spec.document)
+        if directory is not None:
+            files = self._etc_files(options, place)
+            place = replace(place, etc_files=write_etc_files(directory, files))
+        spec = runtime_spec(image, options, self.host, user, place, seccomp=self._seccomp(options))
+        for warning in spec.warnings:
+            self.progress.warn(warning)
         return spec.document
 
-    def _check_command(self, tree: RootDir, document: Mapping[str, Any]) -> None:
-        refusal = check_command(
-            tree,
-            document,
-            architecture=self.host.architecture,
-            emulates=emulates_other_formats(),
-        )
+    def prepare(self, root: str, document: Mapping[str, Any]) -> None:
+        """Make the mount points of a specification in a root filesystem.
+
+        Raises:
+            InvalidMountError: a mount point that can't be had.
+            DocumentError: the working directory leads into ``/proc``.
+        """
+        with RootDir.open(root) as tree:
+            prepare_targets(tree, document)
+
+    def check_command(self, root: str, document: Mapping[str, Any]) -> None:
+        """Look whether the command of a specification can be started.
+
+        Raises:
+            CommandError: it can't, and why.
+        """
+        with RootDir.open(root) as tree:
+            refusal = check_command(
+                tree,
+                document,
+                architecture=self.host.architecture,
+                emulates=emulates_other_formats(),
+            )
         if refusal is not None:
             raise CommandError(refusal.reason, status=refusal.status, hint=refusal.hint)
 

@@ -6,15 +6,14 @@ an interrupted pull never leaves a name for half an image.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import ImgfetchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
 
-    from imgfetch.interfaces import ContentStore, Progress, Source, Unverified
+    from imgfetch.interfaces import ContentStore, Progress, Source, Stage
     from imgfetch.oci.descriptor import Descriptor
 
 DEFAULT_JOBS = 4
@@ -58,12 +57,13 @@ def _fetch_in_threads(
     from threading import Event
 
     stop = Event()
+    stoppable = _Stoppable(progress, stop.is_set)
 
     def fetch(descriptor: Descriptor) -> None:
         if stop.is_set():
             return
         try:
-            store.ingest(_stoppable(source.fetch(descriptor), stop.is_set), progress)
+            store.ingest(source.fetch(descriptor), stoppable)
         except BaseException:
             stop.set()
             raise
@@ -84,16 +84,18 @@ class _StoppedError(ImgfetchError):
     """Another transfer failed, so this one was given up."""
 
 
-def _stoppable(content: Unverified, stopped: Callable[[], bool]) -> Unverified:
-    def chunks(offset: int) -> Generator[bytes, None, None]:
-        transfer = content.chunks(offset)
-        try:
-            for chunk in transfer:
-                yield chunk
-                if stopped():
-                    message = f"transfer of {content.descriptor.digest} was given up"
-                    raise _StoppedError(message)
-        finally:
-            transfer.close()
+class _Stoppable:
+    """Progress that ends a transfer, or the wait for another process's, once it is stopped."""
 
-    return replace(content, chunks=chunks)
+    def __init__(self, progress: Progress, stopped: Callable[[], bool]) -> None:
+        self._stopped = stopped
+        self._progress = progress
+
+    def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
+        if self._stopped():
+            message = f"the transfer of {descriptor.digest} was given up"
+            raise _StoppedError(message)
+        self._progress.update(descriptor, stage, done)
+
+    def warn(self, message: str) -> None:
+        self._progress.warn(message)

@@ -72,6 +72,8 @@ def run(
         )
         path = str(directory.path)
         spec = maker.make(image.config, options, place, str(root), directory=path)
+        maker.prepare(str(root), spec)
+        maker.check_command(str(root), spec)
         write_run_config(path, spec)
         return runtime.run(directory.container_id, directory.path)
 
