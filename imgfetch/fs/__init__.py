@@ -1,0 +1,1 @@
+"""Host filesystem primitives that know nothing of images."""
