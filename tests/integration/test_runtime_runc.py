@@ -278,9 +278,10 @@ def test_a_run_that_takes_too_long_is_stopped(runner: Runner) -> None:
 
 def test_a_run_that_does_not_stop_is_killed(runner: Runner) -> None:
     """R144: as pid 1, sleep ignores SIGTERM."""
-    result = runner("sleep", "600.1", limits=TimeLimits(run=0.3, stop=0.2))
+    marker = f"60{os.getpid()}.1"
+    result = runner("sleep", marker, limits=TimeLimits(run=0.3, stop=0.2))
     assert result.outcome == Outcome(137, timed_out=True)
-    assert containers("sleep 600.1") == []
+    assert containers(f"sleep {marker}") == []
     assert runner.cgroups() == []
 
 
