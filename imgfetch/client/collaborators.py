@@ -11,12 +11,13 @@ from imgfetch.oci.transport import PathName, StoreName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import BinaryIO
 
     from imgfetch.cas.directory import LayoutStore
     from imgfetch.client.settings import Settings
     from imgfetch.fs.idmap import IdMapping
-    from imgfetch.interfaces import ContentStore, LayerApplier, Progress, Snapshotter, Source
-    from imgfetch.oci.image import Image
+    from imgfetch.interfaces import ContentStore, LayerStats, Progress, Snapshotter, Source
+    from imgfetch.oci.image import Image, Layer
     from imgfetch.oci.transport import ImageName
     from imgfetch.registry.client import RegistryClient
     from imgfetch.registry.secret import Credentials
@@ -113,14 +114,6 @@ class Collaborators:
         wanted = Wanted(str(name), platforms, policy, pinned)
         return obtainer.obtain(wanted, stored, self.remote(name))
 
-    def applier(self, mapping: IdMapping) -> LayerApplier:
-        """Applies layers with the owners that exist under a mapping."""
-        from imgfetch.layer.applier import Applier
-        from imgfetch.layer.options import ApplyOptions
-        from imgfetch.layer.ownership import ExactOwners, SingleOwner
-
-        return Applier(ApplyOptions(owners=SingleOwner() if mapping.single else ExactOwners()))
-
     def snapshotter(
         self, mapping: IdMapping, *, mode: str | None = None, content: ContentStore, path: str
     ) -> Snapshotter:
@@ -132,7 +125,7 @@ class Collaborators:
             mapping,
             mode=mode or self.settings.rootfs_mode,
             content=content,
-            applier=self.applier(mapping),
+            applier=LazyApplier(mapping),
             progress=self.progress,
         )
 
@@ -145,6 +138,28 @@ class Collaborators:
         from imgfetch.runtime.program import find_runtime
 
         return find_runtime(wanted or self.settings.runtime, self.search_path)
+
+
+class LazyApplier:
+    """Applies layers with the owners that exist under a mapping.
+
+    A warm run has nothing to apply: what that takes is imported when there is something.
+
+    Args:
+        mapping: the ids of this process's user namespace.
+    """
+
+    def __init__(self, mapping: IdMapping) -> None:
+        self._mapping = mapping
+
+    def apply(self, blob: BinaryIO, layer: Layer, root: int) -> LayerStats:
+        """See `imgfetch.interfaces.LayerApplier`."""
+        from imgfetch.layer.applier import Applier
+        from imgfetch.layer.options import ApplyOptions
+        from imgfetch.layer.ownership import ExactOwners, SingleOwner
+
+        owners = SingleOwner() if self._mapping.single else ExactOwners()
+        return Applier(ApplyOptions(owners=owners)).apply(blob, layer, root)
 
 
 def _registry_client(settings: Settings, registry: str) -> RegistryClient:

@@ -176,6 +176,7 @@ def unpack(
     rootfs_only: bool,
 ) -> None:
     """See `Client.unpack` and `Client.bundle`."""
+    from imgfetch.client.collaborators import LazyApplier
     from imgfetch.snapshot.unpacker import Unpacker
     from imgfetch.workflow.unpack import unpack_bundle, unpack_rootfs
 
@@ -187,7 +188,7 @@ def unpack(
     else:
         applied_as = host.ids
     target = os.path.abspath(directory)
-    unpacker = Unpacker(with_.store, with_.applier(applied_as), with_.progress)
+    unpacker = Unpacker(with_.store, LazyApplier(applied_as), with_.progress)
     if rootfs_only:
         unpack_rootfs(image, target, unpacker)
         return
