@@ -136,6 +136,16 @@ class ContentStore(Protocol):
         """
         ...
 
+    def discard(self, digest: Digest) -> None:
+        """Forget content that turned out to be damaged, so that it is ingested again.
+
+        What is open stays readable. What is not there is no error.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        ...
+
 
 class ReferenceStore(Protocol):
     """Names of images: the ``manifests`` of a layout's ``index.json``."""

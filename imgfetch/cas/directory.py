@@ -172,7 +172,7 @@ class LayoutStore:
             raise
 
     def discard(self, digest: Digest) -> None:
-        """Remove content that turned out to be damaged; what is open stays readable."""
+        """See `imgfetch.interfaces.ContentStore`."""
         with self._root.errors("write"), suppress(FileNotFoundError):
             os.unlink(self._root.blob(digest))
 

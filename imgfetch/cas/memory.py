@@ -63,6 +63,10 @@ class MemoryStore:
         """See `imgfetch.interfaces.ContentStore`."""
         return io.BytesIO(self._blob(descriptor))
 
+    def discard(self, digest: Digest) -> None:
+        """See `imgfetch.interfaces.ContentStore`."""
+        self._blobs.pop(digest, None)
+
     def _blob(self, descriptor: Descriptor) -> bytes:
         blob = self._blobs.get(descriptor.digest)
         if blob is None:

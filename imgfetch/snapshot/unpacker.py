@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from imgfetch.errors import (
+    ContentError,
+    LayerError,
+    StoreCorruptError,
+    StoreError,
+    VerificationError,
+)
 from imgfetch.oci.digest import DiffID, chain_id
+from imgfetch.oci.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgfetch.interfaces import ContentStore, LayerApplier, LayerStats, Progress
+    from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.image import Layer
+
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class Unpacker:
         Raises:
             LayerError: see `LayerApplier.apply`.
             NotInStoreError: the blob is not in the store.
+            StoreCorruptError: the blob is damaged, and was discarded.
         """
         descriptor = layer.descriptor
         self.progress.update(descriptor, "applying", 0)
@@ -43,10 +56,35 @@ class Unpacker:
         try:
             with self.content.open(descriptor) as blob:
                 stats = self.applier.apply(blob, layer, root)
+        except (LayerError, VerificationError, ContentError) as error:
+            self._blame_the_store(descriptor, error)
+            raise
         finally:
             os.close(root)
         self.progress.update(descriptor, "applied", descriptor.size)
         return stats
+
+    def _blame_the_store(self, descriptor: Descriptor, error: Exception) -> None:
+        """Tell a damaged blob from an image that was made wrong.
+
+        Blobs are verified when they arrive and not on every use: a disk may have changed one.
+        """
+        verifier = Verifier(descriptor)
+        try:
+            with self.content.open(descriptor) as blob:
+                while piece := blob.read(_PIECE):
+                    verifier.update(piece)
+            verifier.finish()
+        except (VerificationError, OSError) as damage:
+            with suppress(StoreError):
+                self.content.discard(descriptor.digest)
+            message = f"layer {descriptor.digest} was damaged in the store"
+            raise StoreCorruptError(
+                message,
+                expected=descriptor.digest,
+                actual=getattr(damage, "actual", None) or str(damage),
+                hint="run the command again, online, to fetch it anew",
+            ) from error
 
     def warn_of(self, stats: Sequence[LayerStats]) -> None:
         """Say once, for a whole image, what could not be made as its layers have it."""

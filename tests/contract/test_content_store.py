@@ -202,3 +202,19 @@ def test_threads_that_want_the_same_content_transfer_it_once(
         thread.join()
     assert incoming.offsets == [0]
     assert store.read(incoming.descriptor, LIMIT) == incoming.data
+
+
+def test_what_was_discarded_is_transferred_again(
+    store: ContentStore, progress: RecordedProgress
+) -> None:
+    """S121."""
+    incoming = Incoming.of(b"content")
+    store.discard(incoming.descriptor.digest)
+    store.ingest(incoming.content, progress)
+    with store.open(incoming.descriptor) as blob:
+        store.discard(incoming.descriptor.digest)
+        assert not store.contains(incoming.descriptor)
+        assert blob.read() == b"content"
+    store.ingest(incoming.content, progress)
+    assert store.read(incoming.descriptor, LIMIT) == b"content"
+    assert len(incoming.offsets) == 2
