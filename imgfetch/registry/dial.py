@@ -87,13 +87,21 @@ class Guard:
 
     Args:
         dialer: makes the connections.
-        named: hosts and ports that the user named (the registry, proxies): they may be
-            anywhere, and what they are is fine for where they lead to.
+        named: hosts and ports of the registry, as the user named it: it may be
+            anywhere, and what it is on is fine for where it leads to.
+        proxies: hosts and ports of proxies, which may be anywhere too; where they are
+            says nothing about registries.
     """
 
-    def __init__(self, dialer: Dialer, named: frozenset[tuple[str, int]]) -> None:
+    def __init__(
+        self,
+        dialer: Dialer,
+        named: frozenset[tuple[str, int]],
+        proxies: frozenset[tuple[str, int]] = frozenset(),
+    ) -> None:
         self._dialer = dialer
         self._named = named
+        self._proxies = proxies
         self._kinds = {""}
 
     def dial(self, host: str, port: int, timeout: float | None) -> socket.socket:
@@ -107,17 +115,19 @@ class Guard:
         kind = kind_of(dialed.address)
         if (host, port) in self._named:
             self._kinds.add(kind)
-        elif kind not in self._kinds:
+        elif kind not in self._kinds and (host, port) not in self._proxies:
             dialed.socket.close()
             raise _refused(host, kind)
         return dialed.socket
 
-    def check(self, host: str) -> None:
+    def check(self, host: str, port: int) -> None:
         """Refuse a host by its name alone, where a proxy makes the connection.
 
         Raises:
             RegistryError: refused.
         """
+        if (host, port) in self._named:
+            return
         try:
             # As the resolver does, this reads 2130706433 and 0x7f.1 as 127.0.0.1.
             address = socket.inet_ntoa(socket.inet_aton(host))

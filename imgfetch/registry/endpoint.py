@@ -12,11 +12,10 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from imgfetch.errors import ImgfetchError, NetworkError
-from imgfetch.registry import address, diagnostics, redirect, retry, token_server
+from imgfetch.registry import diagnostics, redirect, retry, token_server
 from imgfetch.registry.auth import Authorizer, Scope
 from imgfetch.registry.diagnostics import Subject
 from imgfetch.registry.retry import Attempts, Turnstile
-from imgfetch.registry.settings import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_BAD_REQUEST = 400
 _UNAUTHORIZED = 401
 # None, then a token, then one that was renewed or has a further scope.
 _LOGINS = 2
@@ -42,6 +42,7 @@ class Endpoint:
         origin: where it is.
         transport: sends single requests.
         settings: see `RegistrySettings`.
+        plain_allowed: whether a host may be asked without TLS.
         clock: time.
         jitter: see `Attempts`.
     """
@@ -53,16 +54,17 @@ class Endpoint:
         transport: Transport,
         settings: RegistrySettings,
         *,
-        clock: Clock | None = None,
+        plain_allowed: Callable[[Origin], bool],
+        clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.registry = registry
         self.origin = origin
-        self.clock = clock or SystemClock()
+        self.clock = clock
         self.policy = settings.retry
         self._timeouts = settings.timeouts
         self._transport = transport
-        self._settings = settings
+        self._plain_allowed = plain_allowed
         self._jitter = jitter
         self._turnstile = Turnstile(self.clock)
         self._auth = Authorizer(
@@ -70,7 +72,7 @@ class Endpoint:
             origin,
             credentials=settings.credentials,
             fetch_token=token_server.TokenServer(transport, self.attempts, self.clock).fetch,
-            plain_allowed=self._plain_allowed,
+            plain_allowed=plain_allowed,
             token_hosts=settings.token_hosts,
             clock=self.clock,
         )
@@ -112,11 +114,15 @@ class Endpoint:
         while True:
             try:
                 response = self._signed(method, target, headers or {}, scope)
-                if response.status in accept:
-                    return read(response)
-                delay = self._delay_for(response, attempts)
-                if delay is None:
-                    raise self.error(response, what, scope)
+                try:
+                    if response.status in accept:
+                        return read(response)
+                    delay = self._delay_for(response, attempts)
+                    if delay is None:
+                        raise self.error(response, what, scope)
+                except ImgfetchError:
+                    response.close()
+                    raise
                 response.discard()
             except NetworkError as error:
                 delay = attempts.delay() if error.transient else None
@@ -189,9 +195,6 @@ class Endpoint:
             self._turnstile.close_for(min(asked, self.policy.cap))
         return delay
 
-    def _plain_allowed(self, origin: Origin) -> bool:
-        return address.plain_allowed(self._settings, origin)
-
 
 class LazyEndpoint:
     """Finds out at the first request at which of its possible origins a registry is.
@@ -222,16 +225,17 @@ class LazyEndpoint:
             return self._endpoint
 
     def _find(self) -> Origin:
-        if len(self._origins) == 1:
-            return self._origins[0]
-        plain, tls = self._origins
-        try:
-            response = self._transport.send("GET", plain.url(_PING), {})
-        except NetworkError:
-            return tls
-        response.discard()
-        location = response.header("Location")
-        # Servers that speak TLS answer plain HTTP with 400, or lead to themselves.
-        if response.status == 400 or location.startswith("https:"):  # noqa: PLR2004 - Bad Request
-            return tls
-        return plain
+        """The first origin that speaks the protocol; the last one is not tried out."""
+        for origin in self._origins[:-1]:
+            try:
+                response = self._transport.send("GET", origin.url(_PING), {})
+            except NetworkError:
+                continue
+            response.discard()
+            # Servers that speak TLS answer plain HTTP with 400, or lead to themselves.
+            tls = response.status == _BAD_REQUEST or response.header("Location").startswith(
+                "https:"
+            )
+            if origin.scheme == "https" or not tls:
+                return origin
+        return self._origins[-1]

@@ -10,12 +10,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from imgfetch.registry.registries_conf import RegistriesConf
 from imgfetch.registry.secret import NoCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from imgfetch.registry.hosts_toml import Hosts
     from imgfetch.registry.secret import Credentials
 
 
@@ -105,6 +107,10 @@ class RegistrySettings:
         plain_http: hosts that may be asked without TLS; loopback hosts always may.
         insecure: hosts whose certificates are not checked.
         ca_file: certificate authorities to trust besides the system's, PEM.
+        ca_bundle: certificate authorities in place of the system's, PEM.
+        certificate_directories: see `imgfetch.registry.certificates`.
+        registries: see `imgfetch.registry.registries_conf`.
+        hosts: see `imgfetch.registry.hosts_toml`.
         retry: see `RetryPolicy`.
         timeouts: see `Timeouts`.
         user_agent: the ``User-Agent`` of every request; with a version, if you can.
@@ -118,6 +124,10 @@ class RegistrySettings:
     plain_http: frozenset[str] = frozenset()
     insecure: frozenset[str] = frozenset()
     ca_file: Path | None = None
+    ca_bundle: Path | None = None
+    certificate_directories: tuple[Path, ...] = ()
+    registries: RegistriesConf = field(default_factory=RegistriesConf)
+    hosts: Mapping[str, Hosts] = field(default_factory=dict)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeouts: Timeouts = field(default_factory=Timeouts)
     user_agent: str = "imgfetch"

@@ -25,12 +25,14 @@ class TlsPolicy:
         authorities: PEM files of authorities to trust besides the system's.
         client_certificate: PEM file of our own certificate.
         client_key: PEM file of its key.
+        system: PEM file of authorities in place of the system's.
     """
 
     verify: bool = True
     authorities: tuple[Path, ...] = ()
     client_certificate: Path | None = None
     client_key: Path | None = None
+    system: Path | None = None
 
     def context(self) -> ssl.SSLContext:
         """The policy as the ssl module takes it.
@@ -38,7 +40,7 @@ class TlsPolicy:
         Raises:
             TLSError: a file can't be read or holds no certificate.
         """
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(cafile=self._bundle())
         context.sslsocket_class = PacedTlsSocket
         if not self.verify:
             context.check_hostname = False
@@ -58,6 +60,12 @@ class TlsPolicy:
                 message = f"can't use the client certificate {name}: {_reason(error)}"
                 raise TLSError(message) from error
         return context
+
+    def _bundle(self) -> Path | None:
+        if self.system is not None and not self.system.is_file():
+            message = f"there is no file of certificate authorities {self.system}"
+            raise TLSError(message, hint="REQUESTS_CA_BUNDLE or SSL_CERT_FILE names it")
+        return self.system
 
 
 def _reason(error: Exception) -> str:

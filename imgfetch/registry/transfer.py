@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import NetworkError, SizeMismatchError
+from imgfetch.errors import NetworkError, RegistryError, SizeMismatchError
+from imgfetch.oci import mediatype
 from imgfetch.registry.retry import TransferAttempts
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ class BlobTransfer:
         """One attempt: what comes from a position on."""
         response, skip = self._open(endpoint, position)
         try:
+            if mediatype.normalize(response.header("Content-Type")) == "text/html":
+                # A sign-in page, which would otherwise be a layer until it is hashed.
+                message = f"{self._what}: {response.url.origin.netloc} answered with a web page"
+                raise RegistryError(message, status=response.status)
             start = position - skip
             if response.length is not None and start + response.length > self._size:
                 raise self._mismatch(_LONGER, f"{start + response.length} bytes")

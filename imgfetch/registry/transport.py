@@ -38,7 +38,8 @@ class Transport:
     """Sends requests on behalf of one registry; no state but connections.
 
     Args:
-        named: origins that the user named, see `Guard`.
+        named: where the registry is, see `Guard`.
+        proxies: the proxies that may be used.
         policy: the TLS policy for an origin.
         proxy: the proxy's URL for an origin, None for none.
         dialer: makes the connections.
@@ -50,13 +51,14 @@ class Transport:
         self,
         named: Iterable[Origin],
         *,
+        proxies: Iterable[Origin],
         policy: Callable[[Origin], TlsPolicy],
         proxy: Callable[[Origin], str | None],
         dialer: Dialer,
         timeouts: Timeouts,
         user_agent: str,
     ) -> None:
-        self._guard = Guard(dialer, frozenset((origin.address, origin.port) for origin in named))
+        self._guard = Guard(dialer, _addresses(named), _addresses(proxies))
         self._policy = policy
         self._proxy = proxy
         self._timeouts = timeouts
@@ -81,7 +83,7 @@ class Transport:
         origin = url.origin
         proxy = self._proxy(origin)
         if proxy is not None:
-            self._guard.check(origin.address)
+            self._guard.check(origin.address, origin.port)
         request = PreparedRequest()
         sent = {"Accept-Encoding": "identity", "User-Agent": self._user_agent, **headers}
         timeouts = (self._timeouts.connect, self._timeouts.read)
@@ -114,6 +116,10 @@ class Transport:
                 adapter = _Adapter(policy, self._guard, self._timeouts)
                 self._adapters[policy] = adapter
             return adapter
+
+
+def _addresses(origins: Iterable[Origin]) -> frozenset[tuple[str, int]]:
+    return frozenset((origin.address, origin.port) for origin in origins)
 
 
 class _Adapter(HTTPAdapter):

@@ -21,7 +21,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 _HEAD_LIMIT = 1 << 16
@@ -36,12 +36,14 @@ class Seen:
         target: path and query as sent.
         headers: by lower-case name.
         body: the body.
+        certificate: the client's certificate, where it showed one that was asked for.
     """
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes = b""
+    certificate: object = None
 
     @property
     def path(self) -> str:
@@ -206,7 +208,11 @@ class ScriptedServer:
                 return
             while not self._ended.is_set():
                 seen = _receive(current)
-                if seen is None or not self._answer(current, seen):
+                if seen is None:
+                    return
+                if isinstance(current, ssl.SSLSocket):
+                    seen = replace(seen, certificate=current.getpeercert() or None)
+                if not self._answer(current, seen):
                     return
         except (OSError, ValueError):
             # The client went away, or spoke something else: tests look at what the client says.

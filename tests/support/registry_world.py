@@ -15,7 +15,7 @@ import functools
 import socket
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +145,7 @@ class World:
         address: str = PUBLIC,
         authority: trustme.CA | None = None,
         greeting: bytes | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> ScriptedServer:
         """A host that answers by a table.
 
@@ -156,8 +157,10 @@ class World:
             address: the address it pretends to have.
             authority: who signs its certificate, other than everybody's authority.
             greeting: see `ScriptedServer`.
+            context: its side of TLS, made by the test.
         """
-        context = self.tls(name, authority) if tls else None
+        if context is None and tls:
+            context = self.tls(name, authority)
         server = self._stack.enter_context(ScriptedServer(routes, tls=context, greeting=greeting))
         self.names.ports[name, port] = server.port
         self.names.addresses[name] = address
@@ -171,13 +174,18 @@ class World:
         certificate.configure_cert(context)
         return context
 
-    def client(self, **settings: Any) -> RegistryClient:
+    def client(
+        self, *, warn: Callable[[str], None] | None = None, **settings: Any
+    ) -> RegistryClient:
         """A client in this world.
 
         Args:
+            warn: told of warnings.
             settings: of `RegistrySettings`.
         """
         values = {"ca_file": self.ca_file, **settings}
-        client = RegistryClient(RegistrySettings(**values), clock=self.clock, dialer=self.names)
+        client = RegistryClient(
+            RegistrySettings(**values), warn=warn, clock=self.clock, dialer=self.names
+        )
         self._stack.callback(client.close)
         return client

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ from imgfetch.errors import (
     RegistryError,
 )
 from imgfetch.oci.reference import Reference
-from imgfetch.registry.client import RegistrySource
 from imgfetch.registry.settings import RetryPolicy
+from imgfetch.registry.source import RegistrySource
 from tests.support.registry_content import IMAGE
 from tests.support.registry_server import Answer, Responder, ScriptedServer
 from tests.support.registry_world import World
@@ -31,11 +32,11 @@ def serve(world: World, answer: Responder) -> ScriptedServer:
     )
 
 
-def source(world: World, **settings: object) -> RegistrySource:
+def source(world: World, **settings: Any) -> RegistrySource:
     return world.client(**settings).source(Reference.parse("registry.test/app:1"))
 
 
-def error_of(world: World, **settings: object) -> ImgfetchError:
+def error_of(world: World, **settings: Any) -> ImgfetchError:
     with pytest.raises(ImgfetchError) as caught:
         source(world, **settings).resolve()
     return caught.value

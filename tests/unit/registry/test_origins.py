@@ -6,6 +6,7 @@ import base64
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -19,9 +20,9 @@ from imgfetch.errors import (
     TLSError,
 )
 from imgfetch.oci.reference import Reference
-from imgfetch.registry.client import RegistrySource
 from imgfetch.registry.secret import Credential
 from imgfetch.registry.settings import Timeouts
+from imgfetch.registry.source import RegistrySource
 from tests.support.registry_content import IMAGE, blob, demanding, read
 from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen
 from tests.support.registry_world import Passwords, World
@@ -33,9 +34,10 @@ LAYER = f"GET {IMAGE.layer_path()}"
 MANIFEST = "GET /v2/app/manifests/1"
 
 
-def source(world: World, **settings: object) -> RegistrySource:
-    settings = {"credentials": PASSWORDS, **settings}
-    return world.client(**settings).source(Reference.parse("registry.test/app:1"))
+def source(world: World, **settings: Any) -> RegistrySource:
+    return world.client(**{"credentials": PASSWORDS, **settings}).source(
+        Reference.parse("registry.test/app:1")
+    )
 
 
 def redirect(location: str, status: int = 307) -> Answer:

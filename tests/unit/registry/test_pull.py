@@ -17,7 +17,7 @@ from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
 from imgfetch.oci.reference import Reference
-from imgfetch.registry.client import RegistrySource
+from imgfetch.registry.source import RegistrySource
 from tests.support.registry_content import IMAGE, read
 from tests.support.registry_server import Answer, Responder, ScriptedServer
 from tests.support.registry_world import World

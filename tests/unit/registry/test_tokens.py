@@ -13,8 +13,8 @@ import pytest
 
 from imgfetch.errors import AuthenticationError, NotFoundError, RateLimitError, RegistryError
 from imgfetch.oci.reference import Reference
-from imgfetch.registry.client import RegistrySource
 from imgfetch.registry.secret import Credential
+from imgfetch.registry.source import RegistrySource
 from tests.support.registry_content import IMAGE, blob, demanding, read
 from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen
 from tests.support.registry_world import Passwords, World

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ SIZE = len(LAYER)
 ROUTE = f"GET {IMAGE.layer_path()}"
 
 
-def layer(world: World, **settings: object) -> Unverified:
+def layer(world: World, **settings: Any) -> Unverified:
     image = world.client(**settings).source(Reference.parse("registry.test/app:1"))
     return image.fetch(IMAGE.layer_descriptor)
 

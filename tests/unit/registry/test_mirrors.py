@@ -1,0 +1,359 @@
+"""Mirrors that fail, lie and ask for passwords; proxies; certificates of our own."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from imgfetch.errors import (
+    AuthenticationError,
+    DigestMismatchError,
+    NetworkError,
+    NotFoundError,
+    PolicyError,
+    RegistryError,
+    TLSError,
+)
+from imgfetch.oci import mediatype
+from imgfetch.oci.reference import Reference
+from imgfetch.registry import registries_conf
+from imgfetch.registry.registries_conf import RegistriesConf
+from imgfetch.registry.secret import Credential
+from imgfetch.registry.source import RegistrySource
+from tests.support.registry_content import IMAGE, SmallImage, demanding, read
+from tests.support.registry_proxy import proxy
+from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen
+from tests.support.registry_world import Passwords, World
+
+MANIFEST = "GET /v2/app/manifests/1"
+LAYER = f"GET {IMAGE.layer_path()}"
+ALICE = Credential("alice", "s3cret")
+OTHER = SmallImage.of(b"another layer")
+
+
+def conf(world: World, options: str = "") -> RegistriesConf:
+    path = world.directory / "registries.conf"
+    path.write_text(
+        f'[[registry]]\nlocation = "registry.test"\n{options}\n'
+        '[[registry.mirror]]\nlocation = "mirror.test"\n',
+        "utf-8",
+    )
+    return registries_conf.load([path])
+
+
+class Warnings(list[str]):
+    """Warnings, collected."""
+
+
+def source(
+    world: World, *, options: str = "", name: str = "registry.test/app:1", **settings: Any
+) -> tuple[RegistrySource, Warnings]:
+    warnings = Warnings()
+    client = world.client(warn=warnings.append, registries=conf(world, options), **settings)
+    return client.source(Reference.parse(name)), warnings
+
+
+def both(world: World, mirror: dict[str, Responder]) -> tuple[ScriptedServer, ScriptedServer]:
+    return (
+        world.host("registry.test", IMAGE.routes()),
+        world.host("mirror.test", mirror),
+    )
+
+
+def test_a_mirror_that_works_is_all_that_is_asked(world: World) -> None:
+    registry, _ = both(world, IMAGE.routes())
+    image, warnings = source(world)
+    resolved = image.resolve()
+    assert resolved.descriptor == IMAGE.descriptor
+    assert resolved.origin == "mirror.test"
+    assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+    assert registry.seen == []
+    assert warnings == []
+
+
+def no_such_name(world: World) -> None:
+    del world.names.ports["mirror.test", 443]
+    del world.names.addresses["mirror.test"]
+
+
+def unknown_authority(world: World) -> None:
+    world.host("mirror.test", IMAGE.routes(), authority=trustme.CA())
+
+
+def answers(answer: Answer) -> Callable[[World], None]:
+    def serve(world: World) -> None:
+        world.host("mirror.test", {"*": answer})
+
+    return serve
+
+
+WRONG = {
+    "no such name": no_such_name,
+    "unknown authority": unknown_authority,
+    "401": answers(Answer(401, b"", {"WWW-Authenticate": 'Basic realm="m"'})),
+    "403": answers(Answer(403)),
+    "404": answers(Answer(404)),
+    "429": answers(Answer(429)),
+    "500": answers(Answer(500)),
+    "html": answers(Answer(200, b"<html>", {"Content-Type": "text/html"})),
+    "cut": answers(Answer(200, IMAGE.manifest, cut=5)),
+    "no http": answers(Answer(raw=b"hello")),
+}
+
+
+@pytest.mark.parametrize("breaks", WRONG.values(), ids=WRONG)
+def test_r035_a_mirror_that_fails_is_passed_over(
+    world: World, breaks: Callable[[World], None]
+) -> None:
+    both(world, IMAGE.routes())
+    breaks(world)
+    image, warnings = source(world)
+    resolved = image.resolve()
+    assert (resolved.descriptor, resolved.origin) == (IMAGE.descriptor, "registry.test")
+    assert read(image.fetch(IMAGE.config_descriptor)) == IMAGE.config
+    assert warnings[0].startswith("mirror.test is passed over: ")
+    assert world.clock.slept == []
+
+
+def test_r035_all_errors_are_told(world: World) -> None:
+    world.host("registry.test", {})
+    world.host("mirror.test", {"*": Answer(500)})
+    image, _ = source(world)
+    with pytest.raises(NotFoundError, match=r"at registry\.test.*before that:.*mirror\.test.*500"):
+        image.resolve()
+
+
+def test_r035_a_mirror_that_goes_away_in_the_middle_of_a_blob(world: World) -> None:
+    mirror = IMAGE.routes() | {LAYER: Answer(200, IMAGE.layer, cut=1000)}
+    registry, _ = both(world, mirror)
+    image, _ = source(world)
+    image.resolve()
+    assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+    assert registry.asked(LAYER)[0].headers["range"] == "bytes=1000-"
+
+
+def test_r035_a_mirror_that_gives_another_manifest_is_passed_over(world: World) -> None:
+    headers = {"Content-Type": mediatype.OCI_MANIFEST}
+    path = f"GET /v2/app/manifests/{IMAGE.descriptor.digest}"
+    both(world, {path: Answer(200, OTHER.manifest, headers)})
+    image, warnings = source(world, name=f"registry.test/app@{IMAGE.descriptor.digest}")
+    assert image.resolve().origin == "registry.test"
+    assert "failed verification" in warnings[0]
+    assert read(image.fetch(IMAGE.descriptor)) == IMAGE.manifest
+
+
+def test_r035_a_mirror_that_gives_another_blob_is_not_asked_again(world: World) -> None:
+    lie = bytes(len(IMAGE.layer))
+    _, mirror = both(world, IMAGE.routes() | {LAYER: Answer(200, lie)})
+    image, warnings = source(world)
+    with pytest.raises(DigestMismatchError, match=r"from mirror\.test"):
+        read(image.fetch(IMAGE.layer_descriptor))
+    assert "not asked again" in warnings[0]
+    assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+    assert len(mirror.asked(LAYER)) == 1
+
+
+def test_s019_a_mirror_gets_nothing_of_the_registrys_credentials(world: World) -> None:
+    challenge = Answer(401, b"", {"WWW-Authenticate": 'Basic realm="m"'})
+    registry, mirror = both(world, {"*": challenge})
+    registry.routes = {
+        key: demanding(route, ALICE.basic(), 'Basic realm="r"')
+        for key, route in IMAGE.routes().items()
+    }
+    image, _ = source(world, credentials=Passwords({"registry.test": ALICE}))
+    assert image.resolve().origin == "registry.test"
+    assert {seen.authorization for seen in mirror.seen} == {None}
+
+
+def test_s019_a_mirror_has_its_own_credentials(world: World) -> None:
+    mirror: dict[str, Responder] = {
+        key: demanding(route, ALICE.basic(), 'Basic realm="m"')
+        for key, route in IMAGE.routes().items()
+    }
+    both(world, mirror)
+    image, _ = source(world, credentials=Passwords({"mirror.test": ALICE}))
+    assert image.resolve().origin == "mirror.test"
+
+
+def test_s020_a_mirror_for_digests_is_not_asked_for_tags(world: World) -> None:
+    _, mirror = both(world, IMAGE.routes())
+    image, _ = source(world, options="mirror-by-digest-only = true")
+    assert image.resolve().origin == "registry.test"
+    assert mirror.seen == []
+    assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+    assert len(mirror.asked(LAYER)) == 1
+
+
+def test_a_blocked_registry_is_not_asked(world: World) -> None:
+    registry, mirror = both(world, IMAGE.routes())
+    with pytest.raises(PolicyError, match="blocked"):
+        source(world, options="blocked = true")
+    assert registry.seen == mirror.seen == []
+
+
+def test_an_insecure_mirror_may_be_plain(world: World) -> None:
+    path = world.directory / "registries.conf"
+    path.write_text(
+        '[[registry]]\nlocation = "registry.test"\n'
+        '[[registry.mirror]]\nlocation = "plain.test"\ninsecure = true\n',
+        "utf-8",
+    )
+    world.host("registry.test", {})
+    plain = world.host("plain.test", IMAGE.routes(), port=80, tls=False)
+    client = world.client(registries=registries_conf.load([path]))
+    assert client.source(Reference.parse("registry.test/app:1")).resolve().origin == "plain.test"
+    assert plain.asked(MANIFEST)
+
+
+def through(world: World, port: int, userinfo: str = "", **settings: Any) -> RegistrySource:
+    world.names.ports["proxy.test", 3128] = port
+    url = f"http://{userinfo}proxy.test:3128"
+    values = {"proxies": {"https": url, "http": url}, **settings}
+    return world.client(**values).source(Reference.parse("registry.test/app:1"))
+
+
+def test_r036_everything_goes_through_the_proxy(world: World) -> None:
+    """Registry, token server and storage; the world's own resolver knows none of them."""
+    servers: dict[str, dict[str, Responder]] = {
+        "registry.test": {
+            MANIFEST: demanding(
+                IMAGE.manifest_answer(), "Bearer t", 'Bearer realm="https://auth.registry.test/t"'
+            ),
+            LAYER: demanding(
+                Answer(307, b"", {"Location": "https://storage.test/x"}),
+                "Bearer t",
+                'Bearer realm="https://auth.registry.test/t"',
+            ),
+        },
+        "auth.registry.test": {"GET /t": Answer(200, b'{"token":"t"}')},
+        "storage.test": {"GET /x": Answer(200, IMAGE.layer)},
+    }
+    for name, routes in servers.items():
+        world.host(name, routes)
+    with proxy(dict(world.names.ports)) as running:
+        world.names.ports.clear()
+        image = through(world, running.port)
+        assert image.resolve().descriptor == IMAGE.descriptor
+        assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+        asked = {head.split(" ")[1] for head in running.heads}
+        assert asked == {f"{name}:443" for name in servers}
+
+
+def test_s012_the_proxys_password_stays_with_the_proxy(world: World) -> None:
+    world.host("storage.test", {"GET /x": Answer(200, IMAGE.layer)}, port=80, tls=False)
+    storage = Answer(307, b"", {"Location": "http://storage.test/x"})
+    routes = IMAGE.routes() | {LAYER: storage}
+    registry = world.host("registry.test", routes)
+    password = "Basic " + base64.b64encode(b"pat:pr0xy").decode()
+    with proxy(dict(world.names.ports), password=password) as running:
+        allowed = frozenset({"storage.test"})
+        image = through(world, running.port, "pat:pr0xy@", plain_http=allowed)
+        image.resolve()
+        assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+        assert all(password in head for head in running.heads)
+    assert not any("proxy-authorization" in seen.headers for seen in registry.seen)
+
+
+def test_r036_a_proxy_that_wants_a_password_says_so(world: World) -> None:
+    world.host("registry.test", IMAGE.routes())
+    with (
+        proxy(dict(world.names.ports), password="Basic x") as running,
+        pytest.raises(NetworkError, match=r"proxy.*407") as caught,
+    ):
+        through(world, running.port, "pat:wrong@").resolve()
+    assert "wrong" not in "".join(caught.value.lines())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::1]"])
+def test_s005_a_proxy_is_not_asked_for_the_machine_itself(world: World, host: str) -> None:
+    routes = IMAGE.routes() | {LAYER: Answer(307, b"", {"Location": f"https://{host}:9/x"})}
+    world.host("registry.test", routes)
+    with proxy(dict(world.names.ports)) as running:
+        image = through(world, running.port)
+        image.resolve()
+        with pytest.raises((RegistryError, NetworkError)):
+            read(image.fetch(IMAGE.layer_descriptor))
+        assert {head.split(" ")[1] for head in running.heads} == {"registry.test:443"}
+
+
+def client_certificate(world: World) -> tuple[Path, trustme.CA]:
+    authority = trustme.CA()
+    leaf = authority.issue_cert("me@example.test")
+    directory = world.directory / "certs.d/registry.test"
+    directory.mkdir(parents=True)
+    (directory / "me.cert").write_bytes(leaf.cert_chain_pems[0].bytes())
+    (directory / "me.key").write_bytes(leaf.private_key_pem.bytes())
+    return directory.parent, authority
+
+
+def test_r037_our_own_certificate_is_shown_to_its_host_alone(world: World) -> None:
+    directory, authority = client_certificate(world)
+    contexts = {name: world.tls(name) for name in ("registry.test", "storage.test")}
+    authority.configure_trust(contexts["registry.test"])
+    contexts["registry.test"].verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(contexts["storage.test"])
+    contexts["storage.test"].verify_mode = ssl.CERT_OPTIONAL
+    shown: list[object] = []
+
+    def storage(seen: Seen) -> Answer:
+        shown.append(seen.certificate)
+        return Answer(200, IMAGE.layer)
+
+    routes = IMAGE.routes() | {LAYER: Answer(307, b"", {"Location": "https://storage.test/x"})}
+    world.host("registry.test", routes, context=contexts["registry.test"])
+    world.host("storage.test", {"GET /x": storage}, context=contexts["storage.test"])
+    client = world.client(certificate_directories=(directory,))
+    image = client.source(Reference.parse("registry.test/app:1"))
+    image.resolve()
+    assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+    assert shown == [None]
+
+
+def test_r037_authorities_of_a_host_are_trusted_for_it_alone(world: World) -> None:
+    stranger = trustme.CA()
+    directory = world.directory / "certs.d/registry.test"
+    directory.mkdir(parents=True)
+    stranger.cert_pem.write_to_path(str(directory / "ca.crt"))
+    world.host("registry.test", IMAGE.routes(), authority=stranger)
+    world.host("other.test", IMAGE.routes(), authority=stranger)
+    client = world.client(certificate_directories=(directory.parent,))
+    assert client.source(Reference.parse("registry.test/app:1")).resolve().origin
+    with pytest.raises(TLSError):
+        client.source(Reference.parse("other.test/app:1")).resolve()
+
+
+def test_r037_a_bundle_stands_in_for_the_systems_authorities(world: World) -> None:
+    world.host("registry.test", IMAGE.routes())
+    client = world.client(ca_file=None, ca_bundle=world.ca_file)
+    assert client.source(Reference.parse("registry.test/app:1")).resolve().origin
+
+
+@pytest.mark.parametrize("setting", ["ca_file", "ca_bundle"])
+def test_r037_a_missing_file_of_authorities_is_named(world: World, setting: str) -> None:
+    world.host("registry.test", IMAGE.routes())
+    missing = world.directory / "missing.pem"
+    settings: dict[str, Any] = {setting: missing}
+    client = world.client(**settings)
+    with pytest.raises(TLSError, match=r"missing\.pem"):
+        client.source(Reference.parse("registry.test/app:1")).resolve()
+
+
+def test_a_mirror_that_refuses_is_no_reason_to_ask_anonymously(world: World) -> None:
+    """S024: broken credentials stop everything, also where another place could be asked."""
+
+    class Broken:
+        def lookup(self, registry: str, repository: str) -> Credential | None:
+            message = "the credential helper 'x' is missing"
+            raise AuthenticationError(message)
+
+    world.host("mirror.test", {})
+    world.host("registry.test", {"*": Answer(401, b"", {"WWW-Authenticate": 'Basic realm="r"'})})
+    image, _ = source(world, credentials=Broken())
+    with pytest.raises(AuthenticationError, match="helper"):
+        image.resolve()
