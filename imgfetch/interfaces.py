@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Layer
+    from imgfetch.oci.verify import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class Unverified:
     descriptor: Descriptor
     chunks: Callable[[int], Generator[bytes, None, None]]
     origin: str
+
+    def verifier(self) -> Verifier:
+        """What its bytes have to pass through; errors name where they came from."""
+        from imgfetch.oci.verify import Verifier
+
+        return Verifier(self.descriptor, f"{self.origin}: {self.descriptor.digest}")
 
 
 class Source(Protocol):

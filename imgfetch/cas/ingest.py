@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import NoSpaceError, VerificationError
 from imgfetch.fs import atomic, space
-from imgfetch.oci.verify import Verifier
 
 if TYPE_CHECKING:
     from imgfetch.cas.root import StoreRoot
     from imgfetch.interfaces import Progress, Unverified
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
+    from imgfetch.oci.verify import Verifier
 
 PARTIAL = ".partial"
 
@@ -145,14 +145,14 @@ class Transfer:
         with self._root.errors("write"):
             os.ftruncate(fd, 0)
             os.lseek(fd, 0, os.SEEK_SET)
-        self._receive(fd, Verifier(self._descriptor))
+        self._receive(fd, self._content.verifier())
 
     def _resumed(self, fd: int) -> Verifier | None:
         """A verifier that has seen what is there; None if that is nothing or too much."""
         size = os.fstat(fd).st_size
         if not 0 < size <= self._descriptor.size:
             return None
-        verifier = Verifier(self._descriptor)
+        verifier = self._content.verifier()
         with self._root.errors("read"):
             while block := os.read(fd, _BLOCK):
                 verifier.update(block)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import DocumentError, NotInStoreError, StoreCorruptError
 from imgfetch.oci.descriptor import REF_NAME, Descriptor
-from imgfetch.oci.verify import Verifier
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -97,7 +96,7 @@ class MemoryStore:
 
 
 def _receive(content: Unverified, progress: Progress) -> bytes:
-    verifier = Verifier(content.descriptor)
+    verifier = content.verifier()
     received = bytearray()
     with closing(content.chunks(0)) as chunks:
         for chunk in chunks:
