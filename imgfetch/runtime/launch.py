@@ -7,7 +7,6 @@ in that namespace, which is the container and everything in it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -16,10 +15,9 @@ from typing import NoReturn
 
 from imgfetch.errors import NamespaceError, RuntimeFailedError
 from imgfetch.fs import linux
+from imgfetch.runtime.child import keep_descriptors, reset_signals
 
 _PROC_FLAGS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-# Python ignores these two, and what is ignored stays so in programs executed.
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _REPORT_LIMIT = 4096
 _FIRST_FREE = 3
 _PROC_REFUSED = "/proc"
@@ -97,11 +95,12 @@ def _run(launch: Launch, life: int, report: int) -> NoReturn:
         step = launch.argv[0]
         if launch.own_group:
             os.setpgid(0, 0)
-        _leave_descriptors(launch, report)
+        passed = range(_FIRST_FREE, _FIRST_FREE + launch.preserve_fds)
+        for descriptor in passed:
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only
+        keep_descriptors({*passed, report}, stdin=launch.stdin)
         os.chdir("/")
-        for number in _IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, launch.signal_mask)
+        reset_signals(launch.signal_mask)
         os.execve(launch.argv[0], launch.argv, launch.environment)  # noqa: S606 - no shell wanted
     except OSError as error:
         os.write(report, f"{step}\0{error.strerror}".encode(errors="replace"))
@@ -114,21 +113,6 @@ def _has_ended(life: int) -> bool:
     poll = select.poll()
     poll.register(life, select.POLLHUP)
     return bool(poll.poll(0))
-
-
-def _leave_descriptors(launch: Launch, report: int) -> None:
-    """Keep standard descriptors, those to be passed on, and the one for errors."""
-    if not launch.stdin:
-        empty = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(empty, 0)
-    first = _FIRST_FREE + launch.preserve_fds
-    for descriptor in range(_FIRST_FREE, first):
-        os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only
-    for name in os.listdir("/proc/self/fd"):
-        descriptor = int(name)
-        if descriptor >= first and descriptor != report:
-            with contextlib.suppress(OSError):  # the listing's own is closed by now
-                os.close(descriptor)
 
 
 def _error(said: str) -> NamespaceError | RuntimeFailedError:
