@@ -166,16 +166,12 @@ class _Application:
                 _set_times(directory, directory.times, tree)
 
     def _finish_directory(self, directory: Directory, entry: Entry, tree: Tree) -> None:
-        if directory.is_new and self._metadata.directory_is_finished(
-            entry, inherits=directory.inherits
-        ):
+        if self._metadata.directory_is_finished(directory, entry):
             _set_times(directory, (entry.mtime_ns, entry.mtime_ns), tree)
             return
         fd = tree.open(directory)
         try:
-            self._metadata.finish_directory(
-                fd, entry, is_new=directory.is_new, inherits=directory.inherits
-            )
+            self._metadata.finish_directory(fd, directory, entry)
         finally:
             os.close(fd)
 

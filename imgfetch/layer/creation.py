@@ -143,23 +143,27 @@ class Creator:
         try:
             os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
         except FileExistsError:
-            if not _are_same(old, old_fd, new, new_fd):
+            self._refuse_directory(source, old)
+            if not self._are_same(source, old, directory, new):
                 self._tree.remove(directory, new)
                 self._link(source, old, directory, new)
-        except PermissionError as error:
-            if self._tree.enter(source, old) is None:
-                raise
-            message = f"{printable(old)} is a directory, which a hard link can't repeat"
-            raise UnsafeLayerError(message) from error
+        except PermissionError:
+            self._refuse_directory(source, old)
+            raise
+
+    def _refuse_directory(self, source: Directory, name: bytes) -> None:
+        if self._tree.enter(source, name) is not None:
+            message = f"{printable(name)} is a directory, which a hard link can't repeat"
+            raise UnsafeLayerError(message)
+
+    def _are_same(self, source: Directory, old: bytes, directory: Directory, new: bytes) -> bool:
+        old_fd, new_fd = self._tree.fds(source, directory)
+        return os.path.samestat(
+            os.stat(old, dir_fd=old_fd, follow_symlinks=False),
+            os.stat(new, dir_fd=new_fd, follow_symlinks=False),
+        )
 
 
 def _refuse_target(entry: Entry) -> NoReturn:
     message = f"{printable(entry.name)} is a hard link to a file that is not there"
     raise MalformedLayerError(message, actual=printable(entry.target))
-
-
-def _are_same(old: bytes, old_fd: int, new: bytes, new_fd: int) -> bool:
-    return os.path.samestat(
-        os.stat(old, dir_fd=old_fd, follow_symlinks=False),
-        os.stat(new, dir_fd=new_fd, follow_symlinks=False),
-    )

@@ -21,7 +21,7 @@ class Directory:
         name: in its parent.
         children: directories known in it; other directories may be there.
         entry: what the layer says of it; None when it says nothing.
-        is_new: whether it was made for this layer.
+        made_with: the mode that it was made with for this layer; None for one that was there.
         inherits: whether what is made in it gets its group.
         made: names that this layer made in it; None when nothing in it can be of a layer
             below, so that there is nothing to remember.
@@ -39,8 +39,8 @@ class Directory:
         "fd",
         "filled",
         "inherits",
-        "is_new",
         "made",
+        "made_with",
         "name",
         "parent",
         "permissions",
@@ -54,7 +54,7 @@ class Directory:
         self.fd = -1
         self.children: dict[bytes, Directory] = {}
         self.entry: Entry | None = None
-        self.is_new = True
+        self.made_with: int | None = None
         self.inherits = False
         self.made: set[bytes] | None = None
         self.filled = False
@@ -84,7 +84,7 @@ class Directory:
         waiting = [self]
         while waiting:
             directory = waiting.pop()
-            if directory.is_new or directory.filled:
+            if directory.made_with is not None or directory.filled:
                 return True
             waiting += directory.children.values()
         return False

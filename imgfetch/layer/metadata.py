@@ -23,6 +23,7 @@ from imgfetch.layer.xattrs import XattrWriter
 from imgfetch.tar.entry import printable
 
 if TYPE_CHECKING:
+    from imgfetch.layer.directory import Directory
     from imgfetch.layer.options import ApplyOptions
     from imgfetch.layer.ownership import Owner
     from imgfetch.tar.entry import Entry
@@ -85,34 +86,35 @@ class MetadataWriter:
         times = (entry.mtime_ns, entry.mtime_ns)
         os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
 
-    def directory_is_finished(self, entry: Entry, *, inherits: bool) -> bool:
-        """Whether a directory made with its entry's mode lacks nothing but the time."""
+    def directory_is_finished(self, directory: Directory, entry: Entry) -> bool:
+        """Whether a directory already is all that an entry says, but for the time."""
         return (
-            not inherits
-            and not entry.xattrs
+            directory.made_with == entry.mode
             and entry.mode in self._directory_modes
+            and not directory.inherits
+            and not entry.xattrs
             and self._owner_of(entry) in {None, self._natural_owner}
         )
 
-    def finish_directory(self, fd: int, entry: Entry, *, is_new: bool, inherits: bool) -> None:
+    def finish_directory(self, fd: int, directory: Directory, entry: Entry) -> None:
         """A directory, new or of a layer below; its content is complete.
 
         Args:
             fd: of it, not O_PATH.
+            directory: what is known of it.
             entry: whose metadata it gets.
-            is_new: whether it was made with the permissions of ``entry.mode``.
-            inherits: whether the directory it is in passes its group on.
         """
         status = os.fstat(fd)
-        if is_new and not inherits and status.st_mode & MODE_BITS == entry.mode:
-            self._directory_modes.add(entry.mode)
-            self._learn_owner(status, inherits=inherits)
+        mode = status.st_mode & MODE_BITS
+        if directory.made_with == mode and not directory.inherits:
+            self._directory_modes.add(mode)
+            self._learn_owner(status, inherits=False)
         owner = self._owner_of(entry)
         if owner is not None and owner != (status.st_uid, status.st_gid):
             _chown(fd, owner, entry)
-        if status.st_mode & MODE_BITS != entry.mode:
+        if mode != entry.mode:
             os.fchmod(fd, entry.mode)
-        if not is_new:
+        if directory.made_with is None:
             self.xattrs.clear_others(fd, entry)
         self.xattrs.set_all(fd, entry)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))

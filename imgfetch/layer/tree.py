@@ -123,8 +123,10 @@ class Tree:
             FileExistsError: something is there.
         """
         # What the owner may do is restricted at the end, once it is no longer needed.
-        os.mkdir(name, entry.mode & 0o777 | stat.S_IRWXU, dir_fd=self.fd(directory))
+        mode = entry.mode & 0o777 | stat.S_IRWXU
+        os.mkdir(name, mode, dir_fd=self.fd(directory))
         child = self._add(directory, name)
+        child.made_with = mode
         child.entry = entry
         child.inherits = directory.inherits
         directory.note(name)
@@ -208,7 +210,6 @@ class Tree:
     def _describe(self, directory: Directory) -> None:
         """Remember how a directory of the layers below was found."""
         status = os.fstat(directory.fd)
-        directory.is_new = False
         directory.made = set()
         directory.inherits = bool(status.st_mode & stat.S_ISGID)
         directory.times = (status.st_atime_ns, status.st_mtime_ns)

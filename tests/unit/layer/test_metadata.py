@@ -102,6 +102,16 @@ def test_times_have_nanoseconds_and_may_be_before_1970(sandbox: Sandbox) -> None
     assert times == {"a": 1_600_000_000_123_456_789, "d": -1_500_000_000}
 
 
+def test_s102_a_directory_named_twice_has_the_last_mode(sandbox: Sandbox) -> None:
+    modes = [0o755, 0o700, 0o711, 0o500]
+    again = [directory(f"d{mode:o}", mode=mode) for mode in modes]
+    first = [directory(f"d{mode:o}", mode=other) for mode in modes for other in modes]
+    # Those made last are finished first, so that there is something to be learned wrongly.
+    members = [*first, *again, *(directory(f"e{mode:o}", mode=mode) for mode in modes)]
+    sandbox.apply(layer(*members))
+    assert [mode_of(sandbox, f"d{mode:o}") for mode in modes] == modes
+
+
 def test_directories_get_their_times_last(sandbox: Sandbox) -> None:
     sandbox.apply(
         layer(

@@ -142,9 +142,10 @@ def test_a_hard_link_needs_its_target(sandbox: Sandbox, target: str) -> None:
         sandbox.apply(layer(directory("d"), file("f"), hardlink("h", target)))
 
 
-def test_a_hard_link_to_a_directory_is_refused(sandbox: Sandbox) -> None:
-    with pytest.raises(UnsafeLayerError, match="directory"):
-        sandbox.apply(layer(directory("d"), hardlink("h", "d")))
+@pytest.mark.parametrize("name", ["h", "d", "f", "d/e"])
+def test_a_hard_link_to_a_directory_is_refused(sandbox: Sandbox, name: str) -> None:
+    with pytest.raises(UnsafeLayerError, match="is a directory"):
+        sandbox.apply(layer(directory("d"), file("f"), hardlink(name, "d")))
 
 
 def test_a_link_to_nothing_is_refused(sandbox: Sandbox) -> None:

@@ -1,0 +1,177 @@
+"""Stacks of layers against a model, and damaged ones against everything."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imgfetch.errors import ImgfetchError, LayerError
+from imgfetch.fs.removal import remove_tree
+from imgfetch.layer.options import ApplyOptions
+from tests.support import layers
+from tests.support.layer_model import Model, Op, RefusedError
+from tests.support.layers import Sandbox, apply_layer, layer
+from tests.support.trees import snapshot_tree
+
+NAMES = st.sampled_from(["a", "b", "c"])
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map(tuple)
+MODES = st.sampled_from([0o755, 0o700, 0o644, 0o600, 0o4755, 0o1777])
+TIMES = st.integers(0, 2_000_000_000)
+TARGETS = st.builds(
+    "".join, st.lists(st.sampled_from(["a", "b", "c", "/", "/", "..", "."]), min_size=1, max_size=6)
+)
+OPS = st.one_of(
+    st.builds(Op, st.just("file"), PATHS, MODES, TIMES, st.text("xyz", max_size=5)),
+    st.builds(Op, st.just("dir"), st.just(()) | PATHS, MODES, TIMES),
+    st.builds(Op, st.just("dir"), PATHS, MODES, TIMES),
+    st.builds(Op, st.just("symlink"), PATHS, st.just(0o777), TIMES, TARGETS),
+    st.builds(Op, st.just("hardlink"), PATHS, target=PATHS),
+    st.builds(Op, st.just("fifo"), PATHS, MODES, TIMES),
+    st.builds(Op, st.just("whiteout"), PATHS),
+    st.builds(Op, st.just("opaque"), st.just(()) | PATHS),
+)
+STACKS = st.lists(st.lists(OPS, max_size=12), min_size=1, max_size=4)
+# One thread for each layer would cost more than the layers.
+OPTIONS = ApplyOptions(read_ahead=False)
+
+
+def member(op: Op) -> bytes:
+    path = "/".join(op.path) or "."
+    above = "".join(f"{name}/" for name in op.path[:-1])
+    members: dict[str, Callable[[], bytes]] = {
+        "file": lambda: layers.file(path, op.text.encode(), mode=op.mode, mtime=op.mtime),
+        "dir": lambda: layers.directory(path, mode=op.mode, mtime=op.mtime),
+        "symlink": lambda: layers.symlink(path, op.text, mtime=op.mtime),
+        "hardlink": lambda: layers.hardlink(path, "/".join(op.target)),
+        "fifo": lambda: layers.fifo(path, mode=op.mode, mtime=op.mtime),
+        "whiteout": lambda: layers.file(f"{above}.wh.{op.path[-1]}"),
+        "opaque": lambda: layers.file(f"{path}/.wh..wh..opq"),
+    }
+    return members[op.kind]()
+
+
+Facts = dict[str, tuple[object, ...]]
+
+
+def expected(model: Model) -> Facts:
+    nodes = list(model.everything())
+    links = defaultdict(list)
+    for path, node in nodes:
+        if node.kind != "dir":
+            links[id(node)].append(path)
+    return {
+        path: (node.kind, node.mode, node.mtime, node.text, sorted(links.get(id(node), [path])))
+        for path, node in nodes
+    }
+
+
+def actual(root: Path) -> Facts:
+    facts: Facts = {}
+    for path, node in snapshot_tree(root).items():
+        text = (root / path).read_text() if node.kind == "file" else node.target or ""
+        names = list(node.links) or [path]
+        facts[path] = (node.kind, node.mode, node.mtime_ns // 10**9, text, names)
+    return facts
+
+
+@given(STACKS)
+@settings(max_examples=300)
+def test_trees_are_what_the_model_says(stack: list[list[Op]]) -> None:
+    with tempfile.TemporaryDirectory(dir=_memory()) as base:
+        root = Path(base)
+        status = root.stat()
+        model = Model(stat.S_IMODE(status.st_mode), int(status.st_mtime))
+        for ops in stack:
+            stream = layer(*map(member, ops))
+            try:
+                model.apply(ops)
+            except RefusedError:
+                with pytest.raises(LayerError):
+                    apply_layer(root, stream, options=OPTIONS)
+                return
+            apply_layer(root, stream, options=OPTIONS)
+            assert actual(root) == expected(model)
+
+
+def _memory() -> str | None:
+    """A file system in memory, where there is one: these tests make many small trees."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+HOSTILE_NAMES = st.builds(
+    b"/".join,
+    st.lists(
+        st.sampled_from(
+            [
+                b"a",
+                b"l",
+                b"..",
+                b".",
+                b"",
+                b".wh.a",
+                b".wh..",
+                b".wh..wh..opq",
+                b"rootfs-evil",
+                b"s",
+            ]
+        ),
+        max_size=5,
+    ),
+)
+HOSTILE_TARGETS = HOSTILE_NAMES | st.sampled_from([b"/", b"../rootfs-evil", b"../rootfs-evil/s"])
+HOSTILE_MEMBERS = st.builds(
+    lambda name, flag, target, content, mode, device: (
+        layers.header(
+            name, flag, size=len(content), target=target, mode=mode, device=(device, device)
+        )
+        + layers.padded(content)
+    ),
+    HOSTILE_NAMES,
+    st.sampled_from([b"0", b"1", b"2", b"2", b"3", b"4", b"5", b"5", b"6", b"7", b"\0", b"Z"]),
+    HOSTILE_TARGETS,
+    st.binary(max_size=3),
+    st.integers(0, 0o7777),
+    st.integers(0, 5),
+)
+
+
+@given(st.lists(st.lists(HOSTILE_MEMBERS, max_size=8), max_size=3))
+@settings(max_examples=200)
+def test_hostile_layers_change_nothing_outside(stack: list[list[bytes]]) -> None:
+    _apply_to_sandbox([layer(*members) for members in stack])
+
+
+@given(st.lists(OPS, max_size=8), st.data())
+@settings(max_examples=200)
+def test_damaged_layers_change_nothing_outside(ops: list[Op], data: st.DataObject) -> None:
+    stream = bytearray(layer(*map(member, ops)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(stream) - 1))
+        stream[at] = data.draw(st.integers(0, 255))
+        if data.draw(st.booleans()):
+            start = at - at % layers.BLOCK
+            stream[start : start + 512] = layers.with_checksum(stream[start : start + 512])
+    _apply_to_sandbox([bytes(stream[: data.draw(st.integers(0, len(stream)))])])
+
+
+def _apply_to_sandbox(streams: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory(dir=_memory()) as base:
+        sandbox = Sandbox.make(Path(base))
+        for stream in streams:
+            try:
+                sandbox.apply(stream, options=OPTIONS)
+            except ImgfetchError:
+                break
+            finally:
+                sandbox.check()
+        remove_tree(sandbox.root)
+        sandbox.root.mkdir()
+        sandbox.check()
