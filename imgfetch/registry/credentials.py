@@ -230,7 +230,8 @@ def _read(path: Path) -> AuthFile | None:
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_LIMIT + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        # A directory is what a mount of a missing file leaves behind.
         return None
     except OSError as error:
         message = f"can't read credentials from {path}: {error.strerror}"
