@@ -27,7 +27,9 @@ _REGISTRY = (
         help="Accept any TLS certificate from this registry.",
     ),
     click.option("--ca", metavar="FILE", help="Certificates (PEM) to trust besides the system's."),
-    click.option("--retries", type=click.IntRange(0), metavar="N", help="Tries after the first."),
+    click.option(
+        "--retries", type=click.IntRange(0, 100), metavar="N", help="Tries after the first."
+    ),
 )
 
 REGISTRY_OPTIONS = (

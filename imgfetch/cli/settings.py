@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from imgfetch.client.settings import Settings
 from imgfetch.errors import UsageError
+from imgfetch.oci.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    _Parse = Callable[[object, str], Any]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
@@ -36,12 +39,34 @@ def _boolean(value: object, name: str) -> bool:
     raise _wrong(name, value, "true or false")
 
 
-def _integer(value: object, name: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    raise _wrong(name, value, "a number")
+def _number(least: int, most: int) -> _Parse:
+    def parse(value: object, name: str) -> int:
+        number = value
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            number = int(value)
+        if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
+            return number
+        raise _wrong(name, value, f"a number from {least} to {most}")
+
+    return parse
+
+
+def _one_of(*choices: str) -> _Parse:
+    def parse(value: object, name: str) -> str:
+        if isinstance(value, str) and value in choices:
+            return value
+        raise _wrong(name, value, " or ".join(choices))
+
+    return parse
+
+
+def _platform(value: object, name: str) -> str:
+    text = _text(value, name)
+    try:
+        Platform.parse(text)
+    except UsageError as error:
+        raise _wrong(name, value, error.expected or "os/architecture[/variant]") from error
+    return text
 
 
 def _text(value: object, name: str) -> str:
@@ -65,7 +90,7 @@ def _wrong(name: str, value: object, expected: str) -> UsageError:
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    parse: Callable[[object, str], Any]
+    parse: _Parse
     environment: str | None = None
     default: Any = None
 
@@ -74,18 +99,24 @@ class _Setting:
 SETTINGS: dict[str, _Setting] = {
     "store": _Setting(_text, "IMGFETCH_STORE"),
     "offline": _Setting(_boolean, "IMGFETCH_OFFLINE", default=False),
-    "platform": _Setting(_text, "IMGFETCH_PLATFORM"),
+    "platform": _Setting(_platform, "IMGFETCH_PLATFORM"),
     "runtime": _Setting(_text, "IMGFETCH_RUNTIME"),
-    "network": _Setting(_text, "IMGFETCH_NETWORK", default="auto"),
-    "rootfs_mode": _Setting(_text, "IMGFETCH_ROOTFS_MODE", default="auto"),
-    "jobs": _Setting(_integer, "IMGFETCH_JOBS", default=4),
+    "network": _Setting(
+        _one_of("auto", "private", "host", "none"), "IMGFETCH_NETWORK", default="auto"
+    ),
+    "rootfs_mode": _Setting(
+        _one_of("auto", "overlay", "copy"), "IMGFETCH_ROOTFS_MODE", default="auto"
+    ),
+    "jobs": _Setting(_number(1, 64), "IMGFETCH_JOBS", default=4),
     "authfile": _Setting(_text, "REGISTRY_AUTH_FILE"),
     "creds": _Setting(_text),
     "plain_http": _Setting(_texts, default=()),
     "insecure_skip_verify": _Setting(_texts, default=()),
     "ca": _Setting(_text),
-    "retries": _Setting(_integer, default=3),
-    "progress": _Setting(_text, "IMGFETCH_PROGRESS", default="auto"),
+    "retries": _Setting(_number(0, 100), default=3),
+    "progress": _Setting(
+        _one_of("auto", "tty", "plain", "json", "none"), "IMGFETCH_PROGRESS", default="auto"
+    ),
     "quiet": _Setting(_boolean, default=False),
 }
 
