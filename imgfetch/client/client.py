@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import ContentStore, Progress, Source, Stage
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
+    from imgfetch.oci.image import Image
     from imgfetch.oci.transport import ImageName
     from imgfetch.workflow.images import StoredImage
     from imgfetch.workflow.obtain import Policy
@@ -44,10 +45,12 @@ class PinnedImage:
     Attributes:
         name: without tag and digest.
         digest: of the manifest (or of the index, where that was asked for).
+        platform: of the image; None for an index.
     """
 
     name: str
     digest: Digest
+    platform: str | None = None
 
     def __str__(self) -> str:
         """``name@digest``."""
@@ -113,12 +116,11 @@ class Client:
         try:
             documents = Documents(source, store, self._collaborators.progress)
             top = documents.top()
-            repository = str(_stored_reference(parsed, top).repository)
+            reference = _stored_reference(parsed, top)
             if index:
-                return PinnedImage(repository, top.digest)
+                return PinnedImage(str(reference.repository), top.digest)
             wanted = self._collaborators.platform(platform)
-            image = select_image(documents, top, wanted, name)
-            return PinnedImage(repository, image.descriptor.digest)
+            return _pinned(reference, select_image(documents, top, wanted, name))
         finally:
             source.close()
 
@@ -151,10 +153,7 @@ class Client:
             reference = _stored_reference(parsed, obtained.top)
             if store.lookup(str(reference)) != obtained.top:
                 store.tag(str(reference), obtained.top)
-        return [
-            PinnedImage(str(reference.repository), image.descriptor.digest)
-            for image in obtained.images
-        ]
+        return [_pinned(reference, image) for image in obtained.images]
 
     def images(self) -> list[StoredImage]:
         """Every name in the store, and what of it is there."""
@@ -224,14 +223,17 @@ class Client:
 
     # Containers
 
-    def prepare(self, names: list[str], *, platform: str | None = None) -> None:
+    def prepare(self, images: Iterable[PinnedImage]) -> None:
         """Unpack images' layers, so that runs of them start at once.
 
         Takes this process into namespaces of its own, as `run` does.
+
+        Args:
+            images: what `pull` returned.
         """
         from imgfetch.client import containers
 
-        containers.prepare(self._collaborators, names, platform=platform)
+        containers.prepare(self._collaborators, [(str(one), one.platform) for one in images])
 
     def run(
         self,
@@ -320,6 +322,11 @@ class Client:
             rootless=rootless,
             rootfs_only=rootfs_only,
         )
+
+
+def _pinned(reference: Reference, image: Image) -> PinnedImage:
+    repository = str(reference.repository)
+    return PinnedImage(repository, image.descriptor.digest, str(image.config.platform))
 
 
 def _reference(name: ImageName) -> Reference:

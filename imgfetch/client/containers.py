@@ -11,6 +11,8 @@ from imgfetch.errors import InvalidOptionError, NamespaceError, NotInStoreError
 from imgfetch.oci.transport import PathName, parse_image_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imgfetch.bundle.host import HostFacts, Network
     from imgfetch.bundle.options import RunOptions
     from imgfetch.cas.directory import LayoutStore
@@ -59,15 +61,16 @@ def run(
     # Before anything is fetched: a run that can't be had should not cost a download.
     network = _network(with_, options)
     program = with_.runtime(supervision.runtime)
-    image = _obtain(with_, name, platform, policy)
-    mapping = _enter(with_)
-    snapshotter = with_.snapshotter(
-        mapping,
-        mode=supervision.rootfs_mode,
-        content=with_.store,
-        path=with_.settings.store,
-    )
-    snapshotter.prepare(image.layers)
+    with with_.store.lease():
+        image = _obtain(with_, name, platform, policy)
+        mapping = _enter(with_)
+        snapshotter = with_.snapshotter(
+            mapping,
+            mode=supervision.rootfs_mode,
+            content=with_.store,
+            path=with_.settings.store,
+        )
+        snapshotter.prepare(image.layers)
     host = host_facts(mapping, find_cgroups(mapping), privileged=options.security.privileged)
     process = options.process
     runtime = Runc(
@@ -91,12 +94,14 @@ def run(
     )
 
 
-def prepare(with_: Collaborators, names: list[str], *, platform: str | None) -> None:
+def prepare(with_: Collaborators, wanted: Iterable[tuple[str, str | None]]) -> None:
     """See `Client.prepare`."""
-    images = [_obtain(with_, name, platform, "missing") for name in names]
-    snapshotter = with_.snapshotter(_enter(with_), content=with_.store, path=with_.settings.store)
-    for image in images:
-        snapshotter.prepare(image.layers)
+    with with_.store.lease():
+        images = [_obtain(with_, name, platform, "missing") for name, platform in wanted]
+        mapping = _enter(with_)
+        snapshotter = with_.snapshotter(mapping, content=with_.store, path=with_.settings.store)
+        for image in images:
+            snapshotter.prepare(image.layers)
 
 
 def prune_snapshots(with_: Collaborators) -> list[str]:

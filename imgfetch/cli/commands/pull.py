@@ -56,13 +56,13 @@ def command(
         raise UsageError(message)
     with invocation.client(**flags) as client:
         pulled = [
-            line
+            image
             for reference in references
-            for line in client.pull(
+            for image in client.pull(
                 reference, platforms=platforms, all_platforms=all_platforms, policy=policy
             )
         ]
-        for line in pulled:
-            output.result(str(line))
+        for image in pulled:
+            output.result(str(image))
         if unpack:
-            client.prepare([str(line) for line in pulled])
+            client.prepare(pulled)

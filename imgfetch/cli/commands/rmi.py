@@ -21,7 +21,9 @@ def command(invocation: Invocation, /, references: tuple[str, ...]) -> None:
     Prints the names that were removed.
     """
     with invocation.client() as client:
-        for reference in references:
-            for name in client.remove(reference):
-                output.result(name)
-        client.collect()
+        try:
+            for reference in references:
+                for name in client.remove(reference):
+                    output.result(name)
+        finally:
+            client.collect()
