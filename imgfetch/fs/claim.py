@@ -58,7 +58,7 @@ def claim_abandoned(path: str) -> int | None:
 def _claim(path: str, operation: int, *, without_locks: bool = True) -> int | None:
     try:
         descriptor = os.open(path, _FLAGS)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # gone, or nothing that was ever claimed
         return None
     try:
         held = _lock(descriptor, operation) or without_locks

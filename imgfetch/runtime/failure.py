@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 _LOG_LIMIT = 1 << 20
 _MESSAGE_LIMIT = 1000
 # The failing step has to be execve(2) of the command: mounts fail with the same words.
-_EXEC = r"(?:exec(?::| `|utable| user process| failed)|cannot find|stat )"
+_EXEC = r"exec(?:: \"| container process\b| `).*"
 _NOT_FOUND = re.compile(
-    rf"executable file (?:`.*` )?not found|{_EXEC}[^:]*:? .*[Nn]o such file or directory"
+    rf"executable file .*not found|cannot find .* in \$PATH|{_EXEC}[Nn]o such file or directory"
 )
 _NOT_EXECUTABLE = re.compile(
-    rf"{_EXEC}[^:]*:? .*(?:[Pp]ermission denied|[Ii]s a directory|[Ee]xec format error)"
-    r"|not executable"
+    rf"{_EXEC}(?:[Pp]ermission denied|[Ii]s a directory|[Ee]xec format error)"
+    r"|executable file .*(?:[Pp]ermission denied|not executable)"
 )
-_NOISE = re.compile(r"^(?:runc run failed: )?(?:container_linux\.go:\d+: )?")
+_NOISE = re.compile(
+    r"^(?:runc run failed: |container_linux\.go:\d+: |unable to start container process: )+"
+)
 _HINTS = (
     (
         re.compile("cgroups in hybrid mode not supported"),
