@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -109,6 +109,14 @@ class ContentStore(Protocol):
 
     def find(self, digest: Digest) -> Descriptor | None:
         """The size of what is there by a digest; its media type is "" (not known)."""
+        ...
+
+    def require_space(self, descriptors: Iterable[Descriptor]) -> None:
+        """Refuse to begin with what can't fit, of what is not there yet.
+
+        Raises:
+            NoSpaceError: names the bytes needed and those free.
+        """
         ...
 
     def ingest(self, content: Unverified, progress: Progress) -> None:

@@ -7,42 +7,33 @@ ever replaced by a rename of something complete; readers take no lock for them.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from imgfetch.cas.ingest import Transfer, Waiting
+from imgfetch.cas.ingest import Transfer, Waiting, partial_name
+from imgfetch.cas.reader import LayoutReader
 from imgfetch.cas.root import INGEST, StoreRoot
-from imgfetch.errors import (
-    ContentError,
-    DocumentError,
-    NotInStoreError,
-    StoreCorruptError,
-    StoreError,
-    VerificationError,
-)
-from imgfetch.fs import atomic
+from imgfetch.errors import StoreCorruptError, StoreError, VerificationError
+from imgfetch.fs import atomic, space
 from imgfetch.oci import layout
-from imgfetch.oci.descriptor import Descriptor
-from imgfetch.oci.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
-    from typing import BinaryIO
 
     from imgfetch.interfaces import Progress, Unverified
+    from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
 
 LOCK_TIMEOUT = 120.0
 """Seconds that another process may hold a lock without getting on, by default."""
 
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DAY = 24 * 3600
 
 
-class LayoutStore:
+class LayoutStore(LayoutReader):
     """A store in a directory: `ContentStore` and `ReferenceStore` of `imgfetch.interfaces`.
 
     Args:
@@ -60,16 +51,6 @@ class LayoutStore:
     ) -> None:
         self._root = StoreRoot(path, lock_timeout=lock_timeout, warn=warn)
 
-    @property
-    def path(self) -> str:
-        """The directory, absolute."""
-        return self._root.path
-
-    @property
-    def root(self) -> StoreRoot:
-        """The directory and its locks, for those who delete from it."""
-        return self._root
-
     def lease(self) -> AbstractContextManager[None]:
         """Keep all content from being collected for the length of a ``with`` block.
 
@@ -84,27 +65,25 @@ class LayoutStore:
 
     # Content
 
-    def contains(self, descriptor: Descriptor) -> bool:
+    def require_space(self, descriptors: Iterable[Descriptor]) -> None:
         """See `imgfetch.interfaces.ContentStore`."""
-        status = self._status(descriptor.digest)
-        return status is not None and status.st_size == descriptor.size
-
-    def find(self, digest: Digest) -> Descriptor | None:
-        """See `imgfetch.interfaces.ContentStore`."""
-        status = self._status(digest)
-        return Descriptor("", digest, status.st_size) if status is not None else None
-
-    def _status(self, digest: Digest) -> os.stat_result | None:
-        if not self._root.exists():
-            return None
-        try:
-            status = os.lstat(self._root.blob(digest))
-        except FileNotFoundError:
-            return None
-        except OSError:
+        needed = sum(
+            descriptor.size - self._arrived(descriptor)
+            for descriptor in descriptors
+            if not self.contains(descriptor)
+        )
+        if needed > 0:
+            self._root.create()
             with self._root.errors("read"):
-                raise
-        return status if _is_trusted(status) else None
+                space.require(self.path, needed)
+
+    def _arrived(self, descriptor: Descriptor) -> int:
+        """How much of some content an earlier transfer has left."""
+        try:
+            arrived = os.lstat(self._root.ingest(partial_name(descriptor.digest))).st_size
+        except OSError:
+            return 0
+        return min(arrived, descriptor.size)
 
     def ingest(self, content: Unverified, progress: Progress) -> None:
         """See `imgfetch.interfaces.ContentStore`.
@@ -127,48 +106,14 @@ class LayoutStore:
     def read(self, descriptor: Descriptor, limit: int) -> bytes:
         """See `imgfetch.interfaces.ContentStore`.
 
-        What is damaged is moved out of the way, so that the next ingest fetches it again.
+        What is damaged is discarded, so that the next ingest fetches it again.
         """
-        if descriptor.size > limit:
-            message = f"{descriptor.digest} is too large"
-            raise DocumentError(
-                message, expected=f"at most {limit} bytes", actual=f"{descriptor.size} bytes"
-            )
-        with self.open(descriptor) as blob, self._root.errors("read"):
-            # One byte more than promised: a file may have grown since it was opened.
-            raw = blob.read(descriptor.size + 1)
         try:
-            return verify(descriptor, raw, f"stored content {descriptor.digest}")
-        except VerificationError as error:
-            with suppress(StoreError):
-                self.discard(descriptor.digest)
-            message = error.message
-            raise StoreCorruptError(
-                message,
-                expected=error.expected,
-                actual=error.actual,
-                hint="run the command again, online, to fetch it anew",
-            ) from error
-
-    def open(self, descriptor: Descriptor) -> BinaryIO:
-        """See `imgfetch.interfaces.ContentStore`."""
-        if not self._root.exists():
-            raise self._not_there(descriptor)
-        path = self._root.blob(descriptor.digest)
-        try:
-            fd = os.open(path, _OPEN)
-        except FileNotFoundError:
-            raise self._not_there(descriptor) from None
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise _untrusted(path, "a symbolic link") from error
-            with self._root.errors("read"):
-                raise
-        try:
-            _check_plain(path, os.fstat(fd), descriptor)
-            return os.fdopen(fd, "rb", buffering=0)
-        except BaseException:
-            os.close(fd)
+            return super().read(descriptor, limit)
+        except StoreCorruptError as error:
+            if isinstance(error.__cause__, VerificationError):
+                with suppress(StoreError):
+                    self.discard(descriptor.digest)
             raise
 
     def discard(self, digest: Digest) -> None:
@@ -176,26 +121,18 @@ class LayoutStore:
         with self._root.errors("write"), suppress(FileNotFoundError):
             os.unlink(self._root.blob(digest))
 
-    def _not_there(self, descriptor: Descriptor) -> NotInStoreError:
-        return NotInStoreError(f"{descriptor.digest} is not in the store {self.path}")
+    def mark_used(self, digest: Digest) -> None:
+        """Remember that content was used today; see `last_used`.
+
+        The blob's own time says so: it means nothing else, and costs a run one look, and
+        one write a day. A store that can't be written to remembers nothing.
+        """
+        path = self._root.blob(digest)
+        with suppress(OSError):
+            if time.time() - os.lstat(path).st_mtime > _DAY:
+                os.utime(path, follow_symlinks=False)
 
     # References
-
-    def lookup(self, name: str) -> Descriptor | None:
-        """See `imgfetch.interfaces.ReferenceStore`.
-
-        Raises:
-            StoreCorruptError: ``index.json`` is malformed, or has several such entries.
-        """
-        found = {entry.digest: entry for entry in self.index().named(name)}
-        if len(found) > 1:
-            message = f"{name} stands for several images in the store {self.path}"
-            raise StoreCorruptError(
-                message,
-                actual=", ".join(map(str, found)),
-                hint=f"name one by its digest, or drop them all: imgfetch rmi {name}",
-            )
-        return next(iter(found.values()), None)
 
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """See `imgfetch.interfaces.ReferenceStore`."""
@@ -213,33 +150,6 @@ class LayoutStore:
             self._write_index(index.without_entry(name))
             return next(iter(index.named(name)), None)
 
-    def entries(self) -> list[tuple[str | None, Descriptor]]:
-        """See `imgfetch.interfaces.ReferenceStore`."""
-        return [(entry.ref_name, entry) for entry in self.index().entries]
-
-    def index(self) -> layout.LayoutIndex:
-        """What ``index.json`` says; of a store that isn't there, nothing.
-
-        Raises:
-            StoreCorruptError: it is malformed.
-        """
-        if not self._root.exists():
-            return layout.LayoutIndex.empty()
-        try:
-            with self._root.errors("read"):
-                raw = self._root.read_file(layout.INDEX, layout.INDEX_LIMIT)
-        except StoreError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return layout.LayoutIndex.empty()
-            raise
-        try:
-            return layout.LayoutIndex.from_json(raw, f"store {self.path}")
-        except ContentError as error:
-            message = error.message
-            raise StoreCorruptError(
-                message, expected=error.expected, actual=error.actual
-            ) from error
-
     def _write_index(self, index: layout.LayoutIndex) -> None:
         with self._root.errors("write"):
             atomic.replace_file(
@@ -247,26 +157,3 @@ class LayoutStore:
                 index.to_json(),
                 directory=f"{self.path}/{INGEST}",
             )
-
-
-def _is_trusted(status: os.stat_result) -> bool:
-    """Whether a blob is a plain file that nobody but us could have put there."""
-    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
-
-
-def _check_plain(path: str, status: os.stat_result, descriptor: Descriptor) -> None:
-    if not _is_trusted(status):
-        raise _untrusted(path, f"mode {status.st_mode:o}, owner {status.st_uid}")
-    if status.st_size != descriptor.size:
-        message = f"stored content {descriptor.digest} has another size"
-        raise StoreCorruptError(
-            message, expected=f"{descriptor.size} bytes", actual=f"{status.st_size} bytes"
-        )
-
-
-def _untrusted(path: str, actual: str) -> StoreCorruptError:
-    return StoreCorruptError(
-        f"{path} is not a plain file of our own",
-        actual=actual,
-        hint="remove it, and find out who put it there",
-    )

@@ -12,6 +12,7 @@ from imgfetch.errors import DocumentError, NotInStoreError, StoreCorruptError
 from imgfetch.oci.descriptor import REF_NAME, Descriptor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO
 
     from imgfetch.interfaces import Progress, Unverified
@@ -36,6 +37,9 @@ class MemoryStore:
         """See `imgfetch.interfaces.ContentStore`."""
         blob = self._blobs.get(digest)
         return None if blob is None else Descriptor("", digest, len(blob))
+
+    def require_space(self, descriptors: Iterable[Descriptor]) -> None:
+        """See `imgfetch.interfaces.ContentStore`; memory is taken as it comes."""
 
     def ingest(self, content: Unverified, progress: Progress) -> None:
         """See `imgfetch.interfaces.ContentStore`."""

@@ -9,6 +9,7 @@ write to, since they could swap what was verified, and a layout of a version not
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class StoreRoot:
         path: where it is; it need not be there yet.
         lock_timeout: seconds to wait for another process that does not get on.
         warn: told what a person should know, for example that there are no locks.
+        foreign: whether it is only read, and so may be anybody's.
 
     Attributes:
         path: where it is, absolute.
@@ -45,11 +47,17 @@ class StoreRoot:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, lock_timeout: float, warn: Callable[[str], None]
+        self,
+        path: str | os.PathLike[str],
+        *,
+        lock_timeout: float,
+        warn: Callable[[str], None],
+        foreign: bool = False,
     ) -> None:
         # Absolute: the process may change its directory while the store is in use.
         self.path = os.path.abspath(path)
         self.locks = StoreLocks(self.path, lock_timeout, warn)
+        self._foreign = foreign
         self._found = False
         self._made = False
 
@@ -72,11 +80,13 @@ class StoreRoot:
         with self.errors("read"):
             try:
                 status = os.stat(self.path)
-                self._check_owner(status)
+                if not self._foreign:
+                    self._check_owner(status)
                 marker = self.read_file(layout.MARKER, layout.MARKER_LIMIT)
             except FileNotFoundError:
                 return False
-        self._check_closed(status)
+        if not self._foreign:
+            self._check_closed(status)
         try:
             layout.check_marker(marker, f"store {self.path}")
         except ContentError as error:
@@ -120,6 +130,11 @@ class StoreRoot:
             # Another process may have made it, and put a name into it, in the meantime.
             if not os.path.lexists(index):
                 atomic.replace_file(index, layout.LayoutIndex.empty().to_json())
+
+    def trusts(self, status: os.stat_result) -> bool:
+        """Whether a blob is a plain file, and in a store of ours nobody else's."""
+        ours = self._foreign or status.st_uid == os.geteuid()
+        return ours and stat.S_ISREG(status.st_mode)
 
     def _check_owner(self, status: os.stat_result) -> None:
         user = os.geteuid()

@@ -33,6 +33,7 @@ def fetch_all(
     the store's ``ingest`` and is taken up again next time.
 
     Raises:
+        NoSpaceError: they don't fit; nothing was fetched.
         ImgfetchError: the first failure.
     """
     wanted = {descriptor.digest: descriptor for descriptor in descriptors}
@@ -42,6 +43,8 @@ def fetch_all(
             progress.update(descriptor, "present", descriptor.size)
         else:
             missing.append(descriptor)
+    # Before anything is fetched: each alone may fit where all together do not.
+    store.require_space(missing)
     if len(missing) <= 1 or jobs == 1:
         for descriptor in missing:
             store.ingest(source.fetch(descriptor), progress)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import DocumentError, PlatformError
+from imgfetch.errors import DocumentError, PlatformError, StoreCorruptError
 from imgfetch.oci.config import ImageConfig
 from imgfetch.oci.document import CONFIG_LIMIT, MANIFEST_LIMIT
 from imgfetch.oci.image import Image, check_is_image
@@ -84,8 +84,15 @@ class Documents:
             raise DocumentError(
                 message, expected=f"at most {limit} bytes", actual=f"{descriptor.size} bytes"
             )
-        if self._source is not None and not self._store.contains(descriptor):
-            self._store.ingest(self._source.fetch(descriptor), self._progress)
+        if self._source is not None:
+            if not self._store.contains(descriptor):
+                self._store.ingest(self._source.fetch(descriptor), self._progress)
+            try:
+                return self._store.read(descriptor, limit)
+            except StoreCorruptError as error:
+                # The store has discarded it: what is damaged is fetched like what is missing.
+                self._progress.warn(f"{error.message}: it was damaged, and is fetched again")
+                self._store.ingest(self._source.fetch(descriptor), self._progress)
         return self._store.read(descriptor, limit)
 
 
