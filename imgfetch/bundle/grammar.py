@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 
 from imgfetch.errors import InvalidOptionError
+from imgfetch.fs.idmap import IdRange
 
 _SIZE = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?)([bkmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
 _INTEGER_LIMIT = 2**63 - 1
+# (uid_t)-1 is no id.
+_ID_LIMIT = 2**32 - 1
 
 # runc takes "-x" and crun "../x" for an id; a name is a directory's name too.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
@@ -186,3 +189,18 @@ def parse_pids_limit(text: str) -> int:
         raise invalid(text, "pids-limit", "a number, or -1 for unlimited")
     # runc 1.4 made a real limit of 0.
     return number or -1
+
+
+def parse_id_range(text: str, what: str) -> IdRange:
+    """``CONTAINER:HOST:SIZE``, a line of a user namespace's map.
+
+    Raises:
+        InvalidOptionError: outside the grammar, or beyond what ids there are.
+    """
+    numbers = [parse_decimal(word) for word in text.split(":")]
+    match numbers:
+        case [int(inside), int(outside), int(size)] if (
+            size and max(inside, outside) + size <= _ID_LIMIT
+        ):
+            return IdRange(inside, outside, size)
+    raise invalid(text, what, "CONTAINER:HOST:SIZE, e.g. 0:100000:65536")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from imgfetch.bundle.options import RunOptions
+    from imgfetch.client.bundles import Unpacking
     from imgfetch.client.containers import Supervision
     from imgfetch.client.settings import Settings
     from imgfetch.interfaces import ContentStore, Progress, Source, Stage
@@ -292,10 +293,9 @@ class Client:
         directory: str,
         *,
         options: RunOptions | None = None,
+        unpacking: Unpacking | None = None,
         platform: str | None = None,
         policy: Policy = "missing",
-        rootless: bool = False,
-        rootfs_only: bool = False,
     ) -> None:
         """An OCI bundle in a directory, ready for ``runc run``.
 
@@ -305,22 +305,20 @@ class Client:
             name: an image name.
             directory: absent or empty.
             options: of the container; None for a bundle as ``umoci unpack`` makes it.
+            unpacking: how.
             platform: see `resolve`.
             policy: when to ask the registry.
-            rootless: for an ordinary user to run, also when root asks.
-            rootfs_only: the directory itself becomes the root filesystem.
         """
-        from imgfetch.client import containers
+        from imgfetch.client import bundles
 
-        containers.unpack(
+        bundles.unpack(
             self._collaborators,
             name,
             directory,
             options,
+            unpacking or bundles.Unpacking(),
             platform=platform,
             policy=policy,
-            rootless=rootless,
-            rootfs_only=rootfs_only,
         )
 
 

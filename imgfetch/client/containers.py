@@ -1,4 +1,4 @@
-"""Verbs that make containers, bundles and specifications out of images."""
+"""Verbs that make containers and specifications out of images."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imgfetch.errors import InvalidOptionError, NamespaceError, NotInStoreError
+from imgfetch.errors import InvalidOptionError, NotInStoreError
 from imgfetch.oci.transport import PathName, parse_image_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgfetch.bundle.host import HostFacts, Network
+    from imgfetch.bundle.host import Network
     from imgfetch.bundle.options import RunOptions
     from imgfetch.cas.directory import LayoutStore
     from imgfetch.client.collaborators import Collaborators
@@ -59,10 +59,10 @@ def run(
     from imgfetch.workflow.run import run as run_image
 
     # Before anything is fetched: a run that can't be had should not cost a download.
-    network = _network(with_, options)
+    network = decide_network(with_, options)
     program = with_.runtime(supervision.runtime)
     with with_.store.lease():
-        image = _obtain(with_, name, platform, policy)
+        image = obtain(with_, name, platform, policy)
         mapping = _enter(with_)
         snapshotter = with_.snapshotter(
             mapping,
@@ -97,7 +97,7 @@ def run(
 def prepare(with_: Collaborators, wanted: Iterable[tuple[str, str | None]]) -> None:
     """See `Client.prepare`."""
     with with_.store.lease():
-        images = [_obtain(with_, name, platform, "missing") for name, platform in wanted]
+        images = [obtain(with_, name, platform, "missing") for name, platform in wanted]
         mapping = _enter(with_)
         snapshotter = with_.snapshotter(mapping, content=with_.store, path=with_.settings.store)
         for image in images:
@@ -139,7 +139,7 @@ def spec(
     from imgfetch.workflow.container import ContainerMaker
     from imgfetch.workflow.run import CGROUP_PARENT
 
-    network = _network(with_, options)
+    network = decide_network(with_, options)
     scratch = mkdtemp(prefix="imgfetch-spec-")
     with ExitStack() as stack:
         stack.callback(remove_tree, scratch)
@@ -169,119 +169,17 @@ def spec(
     return document
 
 
-def unpack(
-    with_: Collaborators,
-    name: str,
-    directory: str,
-    options: RunOptions | None,
-    *,
-    platform: str | None,
-    policy: Policy,
-    rootless: bool,
-    rootfs_only: bool,
-) -> None:
-    """See `Client.unpack` and `Client.bundle`."""
-    from imgfetch.client.collaborators import LazyApplier
-    from imgfetch.snapshot.unpacker import Unpacker
-    from imgfetch.workflow.unpack import unpack_bundle, unpack_rootfs
-
-    image = _obtain(with_, name, platform, policy)
-    host = _standalone_host(options, rootless=rootless)
-    if host.user_namespace is not None:
-        mapping = _enter_single(with_)
-        applied_as = host.user_namespace if mapping is None else mapping
-    else:
-        applied_as = host.ids
-    target = os.path.abspath(directory)
-    unpacker = Unpacker(with_.store, LazyApplier(applied_as), with_.progress)
-    if rootfs_only:
-        unpack_rootfs(image, target, unpacker)
-        return
-
-    def write_config(bundle: str) -> None:
-        _write_bundle_config(with_, image, options, host, bundle, target)
-
-    unpack_bundle(image, target, unpacker, write_config)
-
-
-def _write_bundle_config(
-    with_: Collaborators,
-    image: Image,
-    options: RunOptions | None,
-    host: HostFacts,
-    bundle: str,
-    target: str,
-) -> None:
-    from imgfetch.bundle.directory import write_config
-    from imgfetch.bundle.host import Place
-    from imgfetch.runtime.identifiers import new_container_id
-    from imgfetch.workflow.container import ContainerMaker
-
-    chosen = options or _image_options(image)
-    network: Network
-    if chosen.network.mode == "auto":
-        # As `runc spec` and `runc spec --rootless` have it.
-        network = "host" if host.in_user_namespace else "none"
-    else:
-        network = _network(with_, chosen)
-    maker = ContainerMaker(host, with_.progress)
-    root = f"{bundle}/rootfs"
-    document = maker.make(
-        image.config,
-        chosen,
-        Place(new_container_id(), network=network),
-        root,
-        directory=None if options is None else target,
-    )
-    if options is not None:
-        maker.prepare(root, document)
-    write_config(bundle, document)
-
-
-def _image_options(image: Image) -> RunOptions:
-    """An image's own way to run; a shell, as umoci has it, where it has none."""
-    from imgfetch.bundle.options import ProcessOptions, RunOptions
-
-    process = image.config.process
-    args = () if process.entrypoint or process.cmd else ("sh",)
-    return RunOptions(process=ProcessOptions(args=args))
-
-
-def _standalone_host(options: RunOptions | None, *, rootless: bool) -> HostFacts:
-    """The machine for a bundle that somebody is going to run by hand, later."""
-    from imgfetch.bundle.probe import find_cgroups, host_facts
-    from imgfetch.bundle.standalone import for_ordinary_user, single_id
-    from imgfetch.fs.idmap import IdMapping
-
-    mapping = IdMapping.current()
-    privileged = options is not None and options.security.privileged
-    host = host_facts(mapping, find_cgroups(mapping), privileged=privileged)
-    if os.geteuid() == 0 and not rootless:
-        return host
-    return for_ordinary_user(host, single_id(os.geteuid(), os.getegid()))
-
-
 def _enter(with_: Collaborators) -> IdMapping:
     from imgfetch.snapshot.userns import enter
 
     return enter(search_path=with_.search_path, warn=with_.progress.warn)
 
 
-def _enter_single(with_: Collaborators) -> IdMapping | None:
-    """Be root of files that are the caller's; where that is refused, be the caller."""
-    if os.geteuid() == 0:
-        return None
-    from imgfetch.snapshot.userns import enter
+def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy) -> Image:
+    """An image in the store; one that had to be fetched gets its name there.
 
-    try:
-        return enter(search_path=with_.search_path, warn=with_.progress.warn, many=False)
-    except NamespaceError as error:
-        with_.progress.warn(f"{error.message}: unpacking without a user namespace")
-        return None
-
-
-def _obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy) -> Image:
-    """An image in the store; one that had to be fetched gets its name there."""
+    To be called with a lease of the store, which is to last until the image was used.
+    """
     parsed = parse_image_name(name)
     store = with_.store
     chosen = (with_.platform(platform),)
@@ -311,7 +209,12 @@ def _obtain_aside(
     return with_.obtain(parsed, chosen, "always", aside).images[0], aside
 
 
-def _network(with_: Collaborators, options: RunOptions) -> Network:
+def decide_network(with_: Collaborators, options: RunOptions) -> Network:
+    """The network of a run that starts now.
+
+    Raises:
+        InvalidOptionError: it can't be had.
+    """
     mode = options.network.mode
     if mode == "private":
         message = "a private network can't be had yet"

@@ -29,7 +29,12 @@ _STAGING = ".imgfetch-staging-"
 
 
 def unpack_bundle(
-    image: Image, directory: str, unpacker: Unpacker, write_config: Callable[[str], None]
+    image: Image,
+    directory: str,
+    unpacker: Unpacker,
+    write_config: Callable[[str], None],
+    *,
+    owner: tuple[int, int] | None = None,
 ) -> None:
     """Make ``directory/rootfs`` and ``directory/config.json``.
 
@@ -38,6 +43,8 @@ def unpack_bundle(
         directory: absent or empty.
         unpacker: applies layers.
         write_config: given a bundle with its root filesystem, adds ``config.json``.
+        owner: user and group of a root directory that no layer says anything about; None
+            for the caller's.
 
     Raises:
         InvalidOptionError: the directory is not empty, or can't be made.
@@ -45,20 +52,27 @@ def unpack_bundle(
         NoSpaceError: no space or inodes left.
     """
     with _staged(directory) as staging:
-        _apply(image, f"{staging}/{ROOTFS}", unpacker)
+        _apply(image, f"{staging}/{ROOTFS}", unpacker, owner)
         write_config(staging)
         # The config last: a bundle that has one is whole.
         os.rename(f"{staging}/{ROOTFS}", f"{directory}/{ROOTFS}")
         os.rename(f"{staging}/config.json", f"{directory}/config.json")
 
 
-def unpack_rootfs(image: Image, directory: str, unpacker: Unpacker) -> None:
+def unpack_rootfs(
+    image: Image,
+    directory: str,
+    unpacker: Unpacker,
+    *,
+    owner: tuple[int, int] | None = None,
+) -> None:
     """Make the directory itself the image's root filesystem.
 
     Args:
         image: its layers are in the unpacker's store.
         directory: absent or empty.
         unpacker: applies layers.
+        owner: as for `unpack_bundle`.
 
     Raises:
         InvalidOptionError: the directory is not empty, or can't be made.
@@ -67,7 +81,7 @@ def unpack_rootfs(image: Image, directory: str, unpacker: Unpacker) -> None:
     """
     with _staged(directory) as staging:
         root = f"{staging}/{ROOTFS}"
-        _apply(image, root, unpacker)
+        _apply(image, root, unpacker, owner)
         status = os.stat(root)
         attributes = {name: os.getxattr(root, name) for name in os.listxattr(root)}
         for name in os.listdir(root):
@@ -81,8 +95,10 @@ def unpack_rootfs(image: Image, directory: str, unpacker: Unpacker) -> None:
     os.utime(directory, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _apply(image: Image, root: str, unpacker: Unpacker) -> None:
+def _apply(image: Image, root: str, unpacker: Unpacker, owner: tuple[int, int] | None) -> None:
     make_directory(root, 0o755)
+    if owner is not None:
+        os.chown(root, *owner)
     unpacker.warn_of([unpacker.apply(layer, root) for layer in image.layers])
 
 

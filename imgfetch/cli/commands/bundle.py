@@ -41,13 +41,15 @@ def command(
     DIR must be absent or empty. Without --network the container has no network, as with
     runc spec (for an ordinary user: this machine's, as with runc spec --rootless).
     """
+    from imgfetch.client.bundles import Unpacking
+
     options = parse_here(invocation, values, arguments)
     with invocation.client(**{name: values[name] for name in REGISTRY_OPTIONS}) as client:
         client.unpack(
             reference,
             directory,
             options=options,
+            unpacking=Unpacking(rootless=rootless),
             platform=platform,
             policy=policy,
-            rootless=rootless,
         )
