@@ -81,6 +81,11 @@ class Authorizer:
         self._asked: dict[Scope, tuple[str, ...]] = {}
         self._known: dict[str, Credential | None] = {}
 
+    @property
+    def challenged(self) -> bool:
+        """Whether the origin has ever asked for credentials."""
+        return self._challenge is not None
+
     def credential(self, repository: str) -> Credential | None:
         """The credential for a repository, looked up once."""
         with self._lock:

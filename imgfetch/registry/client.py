@@ -9,9 +9,12 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imgfetch.oci.reference import Repository
 from imgfetch.registry import address, certificates, place, proxies
 from imgfetch.registry.dial import SystemDialer
 from imgfetch.registry.endpoint import Endpoint, LazyEndpoint
+from imgfetch.registry.place import Place
+from imgfetch.registry.secret import OneCredential
 from imgfetch.registry.settings import RegistrySettings, SystemClock, matches
 from imgfetch.registry.source import PlacedRepository, RegistrySource
 from imgfetch.registry.transport import Transport
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from imgfetch.oci.reference import Reference
     from imgfetch.registry.dial import Dialer
-    from imgfetch.registry.place import Place
+    from imgfetch.registry.secret import Credential
     from imgfetch.registry.settings import Clock
     from imgfetch.registry.tls import TlsPolicy
 
@@ -80,6 +83,32 @@ class RegistryClient:
             PlacedRepository(item, self._endpoint(item, patient=item is found[-1]))
             for item in found
         ]
+
+    def repository(self, repository: Repository) -> PlacedRepository:
+        """A repository at its registry, mirrors left out."""
+        origins = address.origins(repository.registry, self._settings)
+        own = Place(repository.registry, repository.path, origins)
+        return PlacedRepository(own, self._endpoint(own, patient=True))
+
+    def check(self, registry: str, credential: Credential) -> bool:
+        """Try a credential at a registry.
+
+        Returns:
+            Whether the registry asked for one at all.
+
+        Raises:
+            AuthenticationError: it is refused.
+            RegistryError: the registry answered with another error.
+            NetworkError: no answer.
+        """
+        settings = replace(self._settings, credentials=OneCredential(registry, credential))
+        trial = RegistryClient(settings, warn=self._warn, clock=self._clock, dialer=self._dialer)
+        try:
+            # Any path will do: it is not asked for.
+            endpoint = trial.repository(Repository(registry, "x")).endpoint.get()
+            return endpoint.check()
+        finally:
+            trial.close()
 
     def close(self) -> None:
         """Close all connections."""

@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import random
 import threading
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
-from imgfetch.errors import ImgfetchError, NetworkError
+from imgfetch.errors import (
+    AuthenticationError,
+    ImgfetchError,
+    NetworkError,
+    NotFoundError,
+    RegistryError,
+)
 from imgfetch.registry import diagnostics, redirect, retry, token_server
 from imgfetch.registry.auth import Authorizer, Scope
 from imgfetch.registry.diagnostics import Subject
+from imgfetch.registry.response import Response
 from imgfetch.registry.retry import Attempts, Turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from imgfetch.registry.response import Response
     from imgfetch.registry.settings import Clock, RegistrySettings
-    from imgfetch.registry.transport import Transport
-    from imgfetch.registry.url import Origin
+    from imgfetch.registry.transport import Body, Transport
+    from imgfetch.registry.url import Origin, Url
 
 T = TypeVar("T")
 
@@ -130,6 +137,74 @@ class Endpoint:
                     raise
             self.clock.sleep(delay)
 
+    def write(
+        self,
+        method: str,
+        url: Url,
+        *,
+        what: str,
+        scope: Scope,
+        headers: Mapping[str, str] | None = None,
+        body: Callable[[], Body] | None = None,
+        accept: Collection[int],
+    ) -> Response:
+        """POST, PATCH, PUT, or a HEAD that is not to be redirected.
+
+        Repeated only where the registry has answered that it can't just now: whether a
+        broken connection has changed something, the caller has to find out.
+
+        Args:
+            method: the HTTP method.
+            url: where; credentials are sent only if it is at this origin.
+            what: what it is, for errors.
+            scope: what it needs to be allowed.
+            headers: to send besides our own.
+            body: opens what is sent, again where a challenge comes in between.
+            accept: statuses that are no errors.
+
+        Raises:
+            ImgfetchError: as `request`.
+        """
+
+        def send(authorization: Mapping[str, str]) -> Response:
+            own = authorization if url.origin == self.origin else {}
+            content = body() if body is not None else None
+            if url.origin.scheme == "http" and not self._plain_allowed(url.origin):
+                message = (
+                    f"{what}: {self.origin.netloc} leads to {url.origin}, without TLS: refused"
+                )
+                raise RegistryError(message, hint=f"--plain-http {url.origin.netloc} allows it")
+            return self._transport.send(method, url, {**(headers or {}), **own}, content)
+
+        attempts = self.attempts()
+        while True:
+            response = self._with_login(send, scope)
+            if response.status in accept:
+                return response
+            delay = self._delay_for(response, attempts) if method != "PATCH" else None
+            if delay is None:
+                raise self.error(response, what, scope)
+            response.discard()
+            self.clock.sleep(delay)
+
+    def check(self) -> bool:
+        """Whether the registry wants credentials, and takes those that there are.
+
+        Raises:
+            AuthenticationError: it refuses them.
+        """
+        what = f"registry {self.registry}"
+        read = Response.discard
+        try:
+            self.request("GET", _PING, what=what, scope=Scope(""), read=read)
+        except NotFoundError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                message = f"{self.origin.netloc} is no registry that speaks the v2 protocol"
+                raise RegistryError(message, status=error.status) from error
+            message = f"{self.origin.netloc} refused the credentials"
+            raise AuthenticationError(message, status=error.status) from error
+        return self._auth.challenged
+
     def read_document(self, response: Response, limit: int, what: str) -> bytes:
         """A document's body, within the limits on size and time."""
         deadline = self.clock.monotonic() + self._timeouts.document
@@ -146,13 +221,20 @@ class Endpoint:
     def _signed(
         self, method: str, target: str, headers: Mapping[str, str], scope: Scope
     ) -> Response:
+        """Send, follow, and answer challenges."""
+
+        def send(authorization: Mapping[str, str]) -> Response:
+            return self._follow(method, target, {**headers, **authorization})
+
+        return self._with_login(send, scope)
+
+    def _with_login(self, send: Callable[[Mapping[str, str]], Response], scope: Scope) -> Response:
         """Send, and answer challenges."""
         authorization = self._auth.header(scope)
         login = 0
         while True:
             self._turnstile.wait()
-            sent = {**headers, "Authorization": authorization} if authorization else headers
-            response = self._follow(method, target, sent)
+            response = send({"Authorization": authorization} if authorization else {})
             # Only the registry's own challenges are answered, never those of a storage.
             foreign = response.url.origin != self.origin
             if response.status != _UNAUTHORIZED or foreign or login == _LOGINS:

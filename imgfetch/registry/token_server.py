@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from imgfetch.errors import AuthenticationError, NetworkError
 from imgfetch.registry import diagnostics, redirect, retry
 from imgfetch.registry.token import TOKEN_LIMIT, Token, TokenRequest, parse
+from imgfetch.registry.transport import Body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ class TokenServer:
 
     def _post(self, request: TokenRequest, refresh_token: str) -> Response:
         headers = {**_HEADERS, "Content-Type": "application/x-www-form-urlencoded"}
-        body = request.form(refresh_token)
+        body = Body.of(request.form(refresh_token))
         return self._transport.send("POST", request.realm, headers, body)
 
     def _exchange(self, send: Callable[[], Response]) -> Response:

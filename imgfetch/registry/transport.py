@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from requests import PreparedRequest
@@ -24,7 +25,7 @@ from imgfetch.registry.response import Response
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from imgfetch.registry.dial import Dialer
     from imgfetch.registry.settings import Timeouts
@@ -32,6 +33,28 @@ if TYPE_CHECKING:
     from imgfetch.registry.url import Origin, Url
 
 _POOL_SIZE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent with a request.
+
+    Attributes:
+        chunks: the bytes.
+        length: how many they are.
+    """
+
+    chunks: Iterable[bytes]
+    length: int
+
+    @classmethod
+    def of(cls, raw: bytes) -> Body:
+        """Bytes at hand."""
+        return cls((raw,) if raw else (), len(raw))
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The bytes; can be asked for only once."""
+        return iter(self.chunks)
 
 
 class Transport:
@@ -71,7 +94,7 @@ class Transport:
         method: str,
         url: Url,
         headers: Mapping[str, str],
-        body: bytes | Iterable[bytes] | None = None,
+        body: Body | None = None,
     ) -> Response:
         """Send a request and receive a response's head; nothing is followed or retried.
 
@@ -88,9 +111,13 @@ class Transport:
         sent = {"Accept-Encoding": "identity", "User-Agent": self._user_agent, **headers}
         timeouts = (self._timeouts.connect, self._timeouts.read)
         try:
-            request.prepare(method=method, url=url.wire, headers=sent, data=body)
-            # Preparing quotes anew, which can break the signature of a presigned URL.
+            request.prepare(method=method, url=url.wire, headers=sent)
+            # Preparing quotes anew, which can break the signature of a presigned URL, and
+            # decides by the body's type how to send it.
             request.url = url.wire
+            if body is not None:
+                request.body = body  # type: ignore[assignment]  # the types leave iterables out
+                request.headers["Content-Length"] = str(body.length)
             answer = self._adapter(origin).send(
                 request,
                 stream=True,

@@ -1,0 +1,311 @@
+"""The distribution specification's "Push": blobs, then what refers to them.
+
+What is in the repository already is not sent, what is in another one of the registry is
+mounted. A blob is sent in one piece, or in several where the caller wants that; an upload
+that breaks begins anew, except in pieces, where the registry says how far it came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from imgfetch.errors import DigestMismatchError, NetworkError, RegistryError
+from imgfetch.oci import mediatype
+from imgfetch.registry import referrers
+from imgfetch.registry.auth import Scope
+from imgfetch.registry.transport import Body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import BinaryIO
+
+    from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.oci.manifest import Index, Manifest
+    from imgfetch.registry.endpoint import Endpoint
+    from imgfetch.registry.response import Response
+    from imgfetch.registry.source import PlacedRepository
+    from imgfetch.registry.url import Url
+
+_CREATED, _ACCEPTED, _NO_CONTENT = 201, 202, 204
+_OK, _PARTIAL, _NOT_FOUND, _BAD_RANGE = 200, 206, 404, 416
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PART = 256 << 10
+_RANGE = re.compile(r"(?:bytes=)?0-(\d{1,19})", re.ASCII)
+
+
+class RepositoryWriter:
+    """Pushes into one repository.
+
+    Args:
+        repository: where to.
+        piece: send blobs in pieces of so many bytes; None for whole ones.
+    """
+
+    def __init__(self, repository: PlacedRepository, *, piece: int | None = None) -> None:
+        self._repository = repository
+        self._scope = Scope(repository.place.repository, ("pull", "push"))
+        self._piece = piece
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether a blob or manifest is in the repository.
+
+        Raises:
+            ImgfetchError: as `Endpoint.request`.
+        """
+        documents = mediatype.INDEXES | mediatype.MANIFESTS
+        kind = "manifests" if descriptor.media_type in documents else "blobs"
+        endpoint = self._repository.endpoint.get()
+        target = self._repository.target(kind, str(descriptor.digest))
+        headers = {"Accept": mediatype.ACCEPT_MANIFESTS} if kind == "manifests" else {}
+        response = endpoint.write(
+            "HEAD",
+            endpoint.origin.url(target),
+            what=f"{kind.removesuffix('s')} {descriptor.digest}",
+            scope=self._scope,
+            headers=headers,
+            accept={_OK, _NOT_FOUND, *_REDIRECTS},
+        )
+        response.discard()
+        # A storage's address that was signed for GET refuses HEAD, so that only a GET,
+        # of a single byte, tells whether there is anything behind a redirect.
+        if response.status in _REDIRECTS:
+            return self._answers(endpoint, target, descriptor)
+        return response.status == _OK
+
+    def mount(self, descriptor: Descriptor, repository: str) -> bool:
+        """Take a blob over from another repository of the registry.
+
+        Returns:
+            Whether it is there now; otherwise it has to be pushed.
+
+        Raises:
+            ImgfetchError: as `Endpoint.request`.
+        """
+        query = f"?mount={quote(str(descriptor.digest))}&from={quote(repository, safe='')}"
+        response = self._begin(descriptor, query)
+        if response.status == _ACCEPTED:
+            self._cancel(response)
+        return response.status == _CREATED
+
+    def push(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
+        """Send a blob.
+
+        Args:
+            descriptor: what it is.
+            open_blob: opens it at its start; called again for each further attempt.
+
+        Raises:
+            ImgfetchError: as `Endpoint.request`.
+        """
+        endpoint = self._repository.endpoint.get()
+        attempts = endpoint.attempts()
+        while True:
+            try:
+                begun = self._begin(descriptor, "")
+                if begun.status == _CREATED:
+                    return
+                if self._piece is None:
+                    self._send_whole(endpoint, begun, descriptor, open_blob)
+                else:
+                    self._send_pieces(endpoint, begun, descriptor, open_blob)
+            except NetworkError as error:
+                delay = attempts.delay() if error.transient else None
+                if delay is None:
+                    raise
+                endpoint.clock.sleep(delay)
+            else:
+                return
+
+    def push_manifest(
+        self, document: Manifest | Index, descriptor: Descriptor, tag: str | None = None
+    ) -> None:
+        """Send a manifest or an index, whose content has to be there already.
+
+        Args:
+            document: the parsed document; its raw bytes are sent.
+            descriptor: what it is.
+            tag: the tag that it gets; by digest alone without.
+
+        Raises:
+            DigestMismatchError: the registry understood something else.
+            ImgfetchError: as `Endpoint.request`.
+        """
+        endpoint = self._repository.endpoint.get()
+        name = tag or str(descriptor.digest)
+        response = endpoint.write(
+            "PUT",
+            endpoint.origin.url(self._repository.target("manifests", name)),
+            what=f"manifest {self._repository.place.repository}:{name}",
+            scope=self._scope,
+            headers={"Content-Type": descriptor.media_type},
+            body=lambda: Body.of(document.raw),
+            accept={_CREATED},
+        )
+        response.discard()
+        told = response.header("Docker-Content-Digest")
+        if told and told != str(descriptor.digest):
+            message = f"{self._repository.place.registry} took the manifest for another one"
+            raise DigestMismatchError(message, expected=descriptor.digest, actual=told[:140])
+        if document.subject is not None and not response.header("OCI-Subject"):
+            # This registry keeps no list of what refers to a manifest: the client does.
+            listed = referrers.with_entry(self._repository, document, descriptor)
+            if listed is not None:
+                index, own = listed
+                self.push_manifest(index, own, referrers.fallback_tag(document.subject.digest))
+
+    def _begin(self, descriptor: Descriptor, query: str) -> Response:
+        """Open an upload."""
+        endpoint = self._repository.endpoint.get()
+        target = self._repository.target("blobs", "uploads/")
+        response = endpoint.write(
+            "POST",
+            endpoint.origin.url(f"{target}{query}"),
+            what=f"upload of blob {descriptor.digest}",
+            scope=self._scope,
+            accept={_CREATED, _ACCEPTED},
+        )
+        response.discard()
+        return response
+
+    def _cancel(self, begun: Response) -> None:
+        """Close an upload that nobody wants; registries also do that in time."""
+        endpoint = self._repository.endpoint.get()
+        with contextlib.suppress(RegistryError, NetworkError):
+            endpoint.write(
+                "DELETE",
+                _location(begun),
+                what="upload",
+                scope=self._scope,
+                accept={_NO_CONTENT, _OK, _ACCEPTED, _NOT_FOUND},
+            ).discard()
+
+    def _send_whole(
+        self,
+        endpoint: Endpoint,
+        begun: Response,
+        descriptor: Descriptor,
+        open_blob: Callable[[], BinaryIO],
+    ) -> None:
+        endpoint.write(
+            "PUT",
+            _finishing(_location(begun), descriptor),
+            what=f"blob {descriptor.digest}",
+            scope=self._scope,
+            headers={"Content-Type": "application/octet-stream"},
+            body=lambda: Body(_parts(open_blob, 0, descriptor.size), descriptor.size),
+            accept={_CREATED},
+        ).discard()
+
+    def _send_pieces(
+        self,
+        endpoint: Endpoint,
+        begun: Response,
+        descriptor: Descriptor,
+        open_blob: Callable[[], BinaryIO],
+    ) -> None:
+        location, offset = _location(begun), 0
+        attempts = endpoint.attempts()
+        piece = max(self._piece or 0, int(begun.header("OCI-Chunk-Min-Length") or 0))
+        while offset < descriptor.size:
+            length = min(piece, descriptor.size - offset)
+            try:
+                response = self._send_piece(endpoint, location, open_blob, offset, length)
+                location, offset = _location(response), _next_offset(response, offset + length)
+            except NetworkError as error:
+                delay = attempts.delay() if error.transient else None
+                if delay is None:
+                    raise
+                endpoint.clock.sleep(delay)
+                location, offset = self._progress(endpoint, location)
+        endpoint.write(
+            "PUT",
+            _finishing(location, descriptor),
+            what=f"blob {descriptor.digest}",
+            scope=self._scope,
+            accept={_CREATED},
+        ).discard()
+
+    def _send_piece(
+        self,
+        endpoint: Endpoint,
+        location: Url,
+        open_blob: Callable[[], BinaryIO],
+        offset: int,
+        length: int,
+    ) -> Response:
+        response = endpoint.write(
+            "PATCH",
+            location,
+            what="upload",
+            scope=self._scope,
+            headers={
+                "Content-Type": "application/octet-stream",
+                "Content-Range": f"{offset}-{offset + length - 1}",
+            },
+            body=lambda: Body(_parts(open_blob, offset, length), length),
+            accept={_ACCEPTED, _NO_CONTENT},
+        )
+        response.discard()
+        return response
+
+    def _progress(self, endpoint: Endpoint, location: Url) -> tuple[Url, int]:
+        """How far the registry has an upload."""
+        response = endpoint.write(
+            "GET", location, what="upload", scope=self._scope, accept={_NO_CONTENT}
+        )
+        response.discard()
+        return _location(response, location), _next_offset(response, 0)
+
+    def _answers(self, endpoint: Endpoint, target: str, descriptor: Descriptor) -> bool:
+        def read(response: Response) -> bool:
+            response.close()
+            return response.status in {_OK, _PARTIAL, _BAD_RANGE}
+
+        return endpoint.request(
+            "GET",
+            target,
+            what=f"blob {descriptor.digest}",
+            scope=self._scope,
+            headers={"Range": "bytes=0-0"},
+            read=read,
+            accept={_OK, _PARTIAL, _BAD_RANGE, _NOT_FOUND},
+        )
+
+
+def _location(response: Response, default: Url | None = None) -> Url:
+    """Where an upload goes on; may be relative, and mostly has a secret in its query."""
+    location = response.header("Location")
+    if location:
+        return response.url.join(location)
+    if default is None:
+        message = f"{response.url.origin.netloc} did not say where to send the blob"
+        raise RegistryError(message, status=response.status)
+    return default
+
+
+def _finishing(location: Url, descriptor: Descriptor) -> Url:
+    joint = "&" if "?" in location.target else "?"
+    return location.origin.url(f"{location.target}{joint}digest={quote(str(descriptor.digest))}")
+
+
+def _next_offset(response: Response, default: int) -> int:
+    found = _RANGE.fullmatch(response.header("Range"))
+    if found is None:
+        return default
+    last = int(found[1])
+    # An upload with nothing in it can't be told from one with a single byte.
+    return 0 if last == 0 and default == 0 else last + 1
+
+
+def _parts(open_blob: Callable[[], BinaryIO], offset: int, length: int) -> Generator[bytes]:
+    with open_blob() as blob:
+        blob.seek(offset)
+        while length:
+            part = blob.read(min(_PART, length))
+            if not part:
+                return
+            length -= len(part)
+            yield part
