@@ -43,8 +43,7 @@ def _nothing_is_left(somebody: Somebody, container: str, marker: str) -> None:
     assert mounts_with(container) == []
     assert mounts_with(str(somebody.imgfetch.store)) == []
     assert cgroups_with(container) == []
-    runs = somebody.imgfetch.store / "runs"
-    assert not runs.exists() or paths(runs) == set()
+    assert [path for path in paths(somebody.imgfetch.store) if container in path] == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +71,8 @@ def test_a_container_that_cannot_start_leaves_nothing(anybody: Somebody) -> None
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_imgfetch_ends_the_container(anybody: Somebody, number: signal.Signals) -> None:
     """R092, R148."""
+    anybody.run(command=["true"]).succeeded()
+    before = _state(anybody)
     marker = _marker()
     process, container = _start(
         anybody, f"trap 'kill $!; exit 9' INT TERM HUP; echo ready; sleep {marker} & wait"
@@ -82,6 +83,7 @@ def test_a_signal_to_imgfetch_ends_the_container(anybody: Somebody, number: sign
     process.communicate(timeout=30)
     assert process.returncode == 9
     _nothing_is_left(anybody, container, marker)
+    assert _state(anybody) == before
 
 
 def test_kill_9_of_imgfetch_takes_the_container_with_it(anybody: Somebody) -> None:
