@@ -59,7 +59,9 @@ def tags(repository: PlacedRepository) -> Iterator[str]:
 
 def _parse(raw: bytes, subject: str) -> Iterator[str]:
     """The tags of one page; some registries list null, or digests."""
-    values = load(raw, subject, limit=_LIMIT).value.get("tags") or []
+    values = load(raw, subject, limit=_LIMIT).value.get("tags")
+    if values is None:
+        values = []
     if not isinstance(values, list):
         message = f"{subject}: no list of tags"
         raise DocumentError(message)
