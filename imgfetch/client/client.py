@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.client.collaborators import Collaborators
-from imgfetch.errors import NotInStoreError
-from imgfetch.oci.reference import Reference, Repository
+from imgfetch.client.naming import reference_of, stored_reference
 from imgfetch.oci.transport import PathName, parse_image_name
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Image
-    from imgfetch.oci.transport import ImageName
+    from imgfetch.oci.reference import Reference
     from imgfetch.workflow.images import StoredImage
     from imgfetch.workflow.obtain import Policy
 
@@ -113,11 +111,11 @@ class Client:
         if opener is not None:
             source = opener()
         else:
-            source, store = StoredSource(_reference(parsed), own, own), own
+            source, store = StoredSource(reference_of(parsed), own, own), own
         try:
             documents = Documents(source, store, self._collaborators.progress)
             top = documents.top()
-            reference = _stored_reference(parsed, top)
+            reference = stored_reference(parsed, top)
             if index:
                 return PinnedImage(str(reference.repository), top.digest)
             wanted = self._collaborators.platform(platform)
@@ -151,7 +149,7 @@ class Client:
         with store.lease():
             wanted = None if all_platforms else chosen
             obtained = self._collaborators.obtain(parsed, wanted, policy)
-            reference = _stored_reference(parsed, obtained.top)
+            reference = stored_reference(parsed, obtained.top)
             if store.lookup(str(reference)) != obtained.top:
                 store.tag(str(reference), obtained.top)
         return [_pinned(reference, image) for image in obtained.images]
@@ -179,7 +177,7 @@ class Client:
             opener is None or find(parsed.reference, own, own) is not None
         )
         if opener is None or stored:
-            source: Source = StoredSource(_reference(parsed), own, own)
+            source: Source = StoredSource(reference_of(parsed), own, own)
         else:
             source, store = opener(), MemoryStore()
         try:
@@ -199,7 +197,7 @@ class Client:
         """
         from imgfetch.workflow.images import untag
 
-        return untag(_reference(parse_image_name(name)), self._collaborators.store)
+        return untag(reference_of(parse_image_name(name)), self._collaborators.store)
 
     def collect(self) -> int:
         """Free what no name leads to: blobs, and layers unpacked for runs.
@@ -325,29 +323,3 @@ class Client:
 def _pinned(reference: Reference, image: Image) -> PinnedImage:
     repository = str(reference.repository)
     return PinnedImage(repository, image.descriptor.digest, str(image.config.platform))
-
-
-def _reference(name: ImageName) -> Reference:
-    """A name's reference, for names that have one."""
-    if isinstance(name, PathName):
-        message = f"{name} is no name in the store"
-        raise NotInStoreError(message)
-    return name.reference
-
-
-def _stored_reference(name: ImageName, top: Descriptor) -> Reference:
-    """The reference under which an image is kept.
-
-    Images of layouts and archives keep the name they carry when it names a registry,
-    and are ``localhost/…`` otherwise, as in podman.
-    """
-    if not isinstance(name, PathName):
-        return name.reference
-    carried = next((text for text in (top.ref_name, name.ref) if text and "/" in text), None)
-    if carried is not None:
-        return Reference.parse(carried)
-    carried = name.ref or top.ref_name
-    stem = os.path.basename(name.path.rstrip("/")).partition(".")[0].lower()
-    path = "".join(char if char.isascii() and char.isalnum() else "-" for char in stem).strip("-")
-    repository, _, tag = (carried or "").rpartition(":")
-    return Reference(Repository("localhost", repository or path or "image"), tag or "latest")

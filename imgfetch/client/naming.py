@@ -1,0 +1,54 @@
+"""Under which reference an image is kept."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from imgfetch.errors import NotInStoreError
+from imgfetch.oci.reference import Reference, Repository
+from imgfetch.oci.transport import PathName
+
+if TYPE_CHECKING:
+    from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.oci.transport import ImageName
+
+
+def reference_of(name: ImageName) -> Reference:
+    """A name's reference, for names that have one.
+
+    Raises:
+        NotInStoreError: it is a path.
+    """
+    if isinstance(name, PathName):
+        message = f"{name} is no name in the store"
+        raise NotInStoreError(message)
+    return name.reference
+
+
+def stored_reference(name: ImageName, top: Descriptor) -> Reference:
+    """The reference under which an image is kept.
+
+    Images of layouts and archives keep the name they carry when it names a registry,
+    and are ``localhost/…`` otherwise, as in podman.
+    """
+    if not isinstance(name, PathName):
+        return name.reference
+    carried = next((text for text in (top.ref_name, name.ref) if text and "/" in text), None)
+    if carried is not None:
+        return Reference.parse(carried)
+    carried = name.ref or top.ref_name
+    repository, _, tag = (carried or "").rpartition(":")
+    return Reference(local_repository(repository or stem(name.path)), tag or "latest")
+
+
+def local_repository(name: str) -> Repository:
+    """Where images are kept that name no registry."""
+    return Repository("localhost", name)
+
+
+def stem(path: str) -> str:
+    """What a file is called, as part of a reference."""
+    name = os.path.basename(path.rstrip("/")).partition(".")[0].lower()
+    plain = "".join(char if char.isascii() and char.isalnum() else "-" for char in name)
+    return plain.strip("-") or "image"
