@@ -19,7 +19,7 @@ from imgfetch.errors import (
     NotFoundError,
     RegistryError,
 )
-from imgfetch.registry import diagnostics, redirect, retry, token_server
+from imgfetch.registry import diagnostics, encoding, redirect, retry, token_server
 from imgfetch.registry.auth import Authorizer, Scope
 from imgfetch.registry.diagnostics import Subject
 from imgfetch.registry.response import Response
@@ -208,7 +208,8 @@ class Endpoint:
     def read_document(self, response: Response, limit: int, what: str) -> bytes:
         """A document's body, within the limits on size and time."""
         deadline = self.clock.monotonic() + self._timeouts.document
-        return response.read(limit, what, lambda: self.clock.monotonic() < deadline)
+        raw = response.read(limit, what, lambda: self.clock.monotonic() < deadline)
+        return encoding.document(response, raw, limit, what)
 
     def error(self, response: Response, what: str, scope: Scope) -> Exception:
         """The error for a response; ends the response."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import NetworkError, RegistryError, SizeMismatchError
 from imgfetch.oci import mediatype
+from imgfetch.registry import encoding
 from imgfetch.registry.retry import TransferAttempts
 
 if TYPE_CHECKING:
@@ -93,10 +94,14 @@ class BlobTransfer:
                 # A sign-in page, which would otherwise be a layer until it is hashed.
                 message = f"{self._what}: {response.url.origin.netloc} answered with a web page"
                 raise RegistryError(message, status=response.status)
-            start = position - skip
-            if response.length is not None and start + response.length > self._size:
-                raise self._mismatch(_LONGER, f"{start + response.length} bytes")
-            for chunk in response.chunks():
+            end = None if response.length is None else position - skip + response.length
+            chunks = response.chunks()
+            whole = response.status == _OK
+            if whole and encoding.is_encoded(response) and end != self._size:
+                chunks = encoding.decoded(response, chunks)
+            elif end is not None and end > self._size:
+                raise self._mismatch(_LONGER, f"{end} bytes")
+            for chunk in chunks:
                 if skip >= len(chunk):
                     skip -= len(chunk)
                     continue
@@ -151,6 +156,9 @@ class BlobTransfer:
         """Whether a 206 is what was asked for."""
         found = _CONTENT_RANGE.fullmatch(response.header("Content-Range"))
         if found is None or int(found[1]) != position:
+            return False
+        if encoding.is_encoded(response) and found[3] != str(self._size):
+            # A range of something encoded is no range of the blob.
             return False
         if found[3] is not None and int(found[3]) != self._size:
             relation = _LONGER if int(found[3]) > self._size else _SHORTER

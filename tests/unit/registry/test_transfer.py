@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import itertools
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import zstandard
 
 from imgfetch.errors import NetworkError, NotFoundError, RegistryError, SizeMismatchError
 from imgfetch.interfaces import Unverified
@@ -17,7 +20,7 @@ from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
 from imgfetch.oci.reference import Reference
 from imgfetch.registry.settings import RetryPolicy, Timeouts
-from tests.support.registry_content import IMAGE, blob, partial, read
+from tests.support.registry_content import IMAGE, SmallImage, blob, partial, read
 from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen
 from tests.support.registry_world import World
 
@@ -244,3 +247,85 @@ def test_several_transfers_share_a_client(world: World) -> None:
     parts = [b"".join(chunks) for chunks in both]
     assert parts == [LAYER, LAYER[500:]]
     assert Digest.of(parts[0]).encoded == hashlib.sha256(LAYER).hexdigest()
+
+
+def compressed(name: str, raw: bytes) -> bytes:
+    if name == "zstd":
+        return zstandard.compress(raw)
+    return gzip.compress(raw)
+
+
+@pytest.mark.parametrize("name", ["gzip", "x-gzip", "zstd"])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_r026_a_body_compressed_on_the_way_is_decoded(
+    world: World, name: str, chunked: bool, offset: int
+) -> None:
+    body = compressed(name, LAYER)
+
+    def answer(seen: Seen) -> Answer:
+        start = int(seen.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        headers = {"Content-Encoding": name}
+        if not start:
+            return Answer(200, body, headers, chunked=chunked)
+        headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return Answer(206, body[start:], headers, chunked=chunked)
+
+    serve(world, answer)
+    assert read(layer(world), offset) == LAYER[offset:]
+
+
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_r026_a_layer_labelled_as_an_encoding_of_itself_is_left_alone(
+    world: World, offset: int
+) -> None:
+    """Some storages keep ``Content-Encoding: gzip`` beside every layer."""
+    image = SmallImage.of(gzip.compress(LAYER))
+
+    def answer(seen: Seen) -> Answer:
+        plain = blob(image.layer)(seen)
+        return replace(plain, headers={**plain.headers, "Content-Encoding": "gzip"})
+
+    world.host("registry.test", {f"GET {image.layer_path()}": answer})
+    source = world.client().source(Reference.parse("registry.test/app:1"))
+    assert read(source.fetch(image.layer_descriptor), offset) == image.layer[offset:]
+
+
+@pytest.mark.parametrize("name", ["gzip", "br", "identity"])
+def test_r026_an_encoding_that_is_none_is_left_alone(world: World, name: str) -> None:
+    serve(world, Answer(200, LAYER, {"Content-Encoding": name}, chunked=True))
+    assert read(layer(world)) == LAYER
+
+
+def test_r026_a_broken_encoding_is_an_error(world: World) -> None:
+    body = gzip.compress(LAYER)[:-20]
+    serve(world, Answer(200, body, {"Content-Encoding": "gzip"}))
+    with pytest.raises(RegistryError, match="broken Content-Encoding"):
+        read(layer(world))
+
+
+def test_s014_an_encoding_that_grows_is_given_up_at_the_blobs_size(world: World) -> None:
+    body = gzip.compress(bytes(64 << 20))
+    serve(world, Answer(200, body, {"Content-Encoding": "gzip"}))
+    with pytest.raises(SizeMismatchError, match="longer"):
+        read(layer(world))
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_r026_a_compressed_manifest_is_decoded(world: World, name: str) -> None:
+    headers = {"Content-Encoding": name, "Content-Type": mediatype.OCI_MANIFEST}
+    manifest = Answer(200, compressed(name, IMAGE.manifest), headers)
+    world.host("registry.test", {"GET /v2/app/manifests/1": manifest})
+    source = world.client().source(Reference.parse("registry.test/app:1"))
+    assert source.resolve().descriptor == IMAGE.descriptor
+
+
+def test_s014_a_manifest_that_grows_is_given_up(world: World) -> None:
+    body = gzip.compress(bytes(64 << 20))
+    world.host(
+        "registry.test",
+        {"GET /v2/app/manifests/1": Answer(200, body, {"Content-Encoding": "gzip"})},
+    )
+    source = world.client().source(Reference.parse("registry.test/app:1"))
+    with pytest.raises(RegistryError, match="too large"):
+        source.resolve()
