@@ -83,7 +83,7 @@ class Unpacker:
                 message,
                 expected=descriptor.digest,
                 actual=getattr(damage, "actual", None) or str(damage),
-                hint="run the command again, online, to fetch it anew",
+                hint="the next pull fetches it again",
             ) from error
 
     def warn_of(self, stats: Sequence[LayerStats]) -> None:
