@@ -40,7 +40,11 @@ def test_a_descriptor_of_bytes_is_computed() -> None:
     assert str(descriptor.digest) == documents.digest("some text")
 
 
-@pytest.mark.parametrize("size", [-1, 1e3, 1.5, True, "5", None, 2**63, [5], {"5": 5}], ids=repr)
+@pytest.mark.parametrize(
+    "size",
+    [-1, 1e3, 1.5, True, "5", None, 2**63, [5], {"5": 5}],
+    ids=lambda value: getattr(value, "__name__", None) or repr(value),
+)
 def test_a_size_is_an_integer_from_0_to_2_63(size: object) -> None:
     """S035."""
     with pytest.raises(DocumentError, match="'size'"):
