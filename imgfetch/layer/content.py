@@ -72,7 +72,11 @@ def check_size(size: int, limits: Limits) -> None:
 def write_content(fd: int, entry: Entry, reader: TarReader) -> None:
     """Write an entry's content to a new file, with its holes."""
     if entry.sparse is None:
-        _write(fd, reader, entry.stored)
+        content = reader.whole()
+        if content is None:
+            _write(fd, reader, entry.stored)
+        else:
+            _write_piece(fd, content)
         return
     for offset, length in entry.sparse:
         os.lseek(fd, offset, os.SEEK_SET)
@@ -82,6 +86,10 @@ def write_content(fd: int, entry: Entry, reader: TarReader) -> None:
 
 def _write(fd: int, reader: TarReader, size: int) -> None:
     for piece in reader.take(size):
-        written = os.write(fd, piece)
-        while written < len(piece):
-            written += os.write(fd, piece[written:])
+        _write_piece(fd, piece)
+
+
+def _write_piece(fd: int, piece: memoryview) -> None:
+    written = os.write(fd, piece)
+    while written < len(piece):
+        written += os.write(fd, piece[written:])

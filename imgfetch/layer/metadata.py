@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.errors import LayerError
 from imgfetch.layer.xattrs import XattrWriter
@@ -29,6 +29,20 @@ if TYPE_CHECKING:
     from imgfetch.tar.entry import Entry
 
 MODE_BITS = 0o7777
+
+
+class _Plan(NamedTuple):
+    """What has to be done to a new file.
+
+    Attributes:
+        owner: to be set; None to leave it.
+        chmod: whether the mode has to be set.
+        unmapped: whether the owner is left for want of ids.
+    """
+
+    owner: Owner | None
+    chmod: bool
+    unmapped: bool
 
 
 class MetadataWriter:
@@ -47,10 +61,10 @@ class MetadataWriter:
         self.xattrs = XattrWriter(strict=options.strict_xattrs)
         self.unmapped = 0
         self._owners: dict[tuple[int, int], Owner | None] = {}
-        # What files and directories get when they are made: the owner, the mode that
-        # comes of a file's mode, and the modes that directories come out with as they are.
+        self._plans: dict[tuple[int, int, int, bool], _Plan] = {}
+        # What files and directories get when they are made: the owner, and the modes that
+        # directories come out with as they were asked for.
         self._natural_owner: tuple[int, int] | None = None
-        self._file_modes: dict[int, int] = {}
         self._directory_modes: set[int] = set()
 
     def finish_file(self, fd: int, entry: Entry, *, inherits: bool) -> None:
@@ -61,16 +75,16 @@ class MetadataWriter:
             entry: whose metadata it gets.
             inherits: whether its directory passes its group on.
         """
-        mode = entry.mode
-        if mode not in self._file_modes:
-            status = os.fstat(fd)
-            self._file_modes[mode] = status.st_mode & MODE_BITS
-            self._learn_owner(status, inherits=inherits)
-        owner = self.owner(entry)
-        if owner is not None and (inherits or owner != self._natural_owner):
-            _chown(fd, owner, entry)
-        if self._file_modes[mode] != mode:
-            os.fchmod(fd, mode)
+        kind = (entry.mode, entry.uid, entry.gid, inherits)
+        plan = self._plans.get(kind)
+        if plan is None:
+            plan = self._plans[kind] = self._plan(fd, entry, inherits=inherits)
+        if plan.owner is not None:
+            _chown(fd, plan.owner, entry)
+        if plan.chmod:
+            os.fchmod(fd, entry.mode)
+        if plan.unmapped:
+            self.unmapped += 1
         if entry.xattrs:
             self.xattrs.set_all(fd, entry)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
@@ -133,6 +147,19 @@ class MetadataWriter:
         except KeyError:
             owner = self._owners[ids] = self._policy.owner(*ids)
             return owner
+
+    def _plan(self, fd: int, entry: Entry, *, inherits: bool) -> _Plan:
+        """What files of an entry's mode and owner lack, going by the first of them."""
+        status = os.fstat(fd)
+        self._learn_owner(status, inherits=inherits)
+        owner = self._owner_of(entry)
+        natural = owner == self._natural_owner and not inherits
+        return _Plan(
+            owner=None if natural else owner,
+            # chown(2) takes setuid bits away, which then have to be set again.
+            chmod=status.st_mode & MODE_BITS != entry.mode,
+            unmapped=owner is None and bool(entry.uid or entry.gid),
+        )
 
     def _learn_owner(self, status: os.stat_result, *, inherits: bool) -> None:
         if self._natural_owner is None and not inherits:

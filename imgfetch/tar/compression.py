@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Format = Literal["gzip", "zstd", "xz", "bzip2", "none"]
 
 # Pieces that stay in a processor's cache from the decoder to the hash and the file.
-CHUNK = 256 * 1024
-_READ = 128 * 1024
+CHUNK = 512 * 1024
+_READ = 256 * 1024
 
 # What decoding may take of memory, whatever a header asks for: zstd's own default limit.
 _WINDOW_LIMIT = 128 * 1024 * 1024

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 # Enough to bridge the large file on one side and the many small ones on the other.
-_PIECES_AHEAD = 8
+_PIECES_AHEAD = 6
 
 
 class ReadAhead:

@@ -117,6 +117,16 @@ class TarReader:
             elif not self._advance():
                 _refuse("the archive ends inside an entry's content")
 
+    def whole(self) -> memoryview | None:
+        """All of the entry's content, if it is at hand in one piece: most files are."""
+        at = self._at
+        end = at + self._left
+        if end > len(self._chunk):
+            return None
+        self._at = end
+        self._left = 0
+        return self._view[at:end]
+
     def drain(self) -> None:
         """Read what is left of the stream, whatever it is."""
         while self._advance():
@@ -124,7 +134,11 @@ class TarReader:
 
     def _next_header(self) -> bytes | None:
         """The next block that is not of zeros; None at the end."""
-        if self._left or self._pad:
+        end = self._at + self._left + self._pad
+        if end <= len(self._chunk):
+            self._at = end
+            self._left = self._pad = 0
+        else:
             self._skip_rest()
         block = self._block()
         if block != ZEROS:
