@@ -191,7 +191,7 @@ def _config(
 
 
 def _htpasswd(directory: Path, passwords: Mapping[str, str]) -> dict[str, str]:
-    import bcrypt  # noqa: PLC0415 - only where passwords are
+    import bcrypt
 
     path = directory / "htpasswd"
     # docker-registry takes bcrypt only; four rounds are the fewest there can be.
