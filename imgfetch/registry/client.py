@@ -153,6 +153,7 @@ class RegistryClient:
                 settings,
                 plain_allowed=plain_allowed,
                 clock=self._clock,
+                warn=self._warn,
             )
 
         return LazyEndpoint(key.origins, transport, make)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http
 import json
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,14 @@ from imgfetch.errors import AuthenticationError, NotFoundError, RateLimitError, 
 from imgfetch.registry import challenge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from imgfetch.registry.response import Response
 
 ERROR_LIMIT = 64 << 10
 _SHOWN = 200
 _ERRORS_SHOWN = 3
+_WARNING = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,15 @@ def explanation(raw: bytes) -> str:
         found = (document.get(key) for key in ("details", "message", "error_description", "error"))
         parts = [value for value in found if isinstance(value, str)][:1]
     return sample("; ".join(part for part in parts if part).encode())
+
+
+def warnings(headers: Iterable[str]) -> list[str]:
+    """The texts of ``Warning`` headers, safe to print.
+
+    distribution-spec "Warnings": ``299 - "text"``, and nothing else.
+    """
+    found = (_WARNING.fullmatch(header.strip()) for header in headers)
+    return [sample(match[1].replace("\\", "").encode("latin-1")) for match in found if match]
 
 
 def _one_error(error: dict[str, Any]) -> str:

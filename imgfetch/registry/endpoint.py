@@ -51,6 +51,7 @@ class Endpoint:
         settings: see `RegistrySettings`.
         plain_allowed: whether a host may be asked without TLS.
         clock: time.
+        warn: told what the registry wants a person to know.
         jitter: see `Attempts`.
     """
 
@@ -63,6 +64,7 @@ class Endpoint:
         *,
         plain_allowed: Callable[[Origin], bool],
         clock: Clock,
+        warn: Callable[[str], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.registry = registry
@@ -73,6 +75,8 @@ class Endpoint:
         self._transport = transport
         self._plain_allowed = plain_allowed
         self._jitter = jitter
+        self._warn = warn
+        self._warned: set[str] = set()
         self._turnstile = Turnstile(self.clock)
         self._auth = Authorizer(
             registry,
@@ -236,6 +240,7 @@ class Endpoint:
         while True:
             self._turnstile.wait()
             response = send({"Authorization": authorization} if authorization else {})
+            self._pass_on_warnings(response)
             # Only the registry's own challenges are answered, never those of a storage.
             foreign = response.url.origin != self.origin
             if response.status != _UNAUTHORIZED or foreign or login == _LOGINS:
@@ -251,6 +256,15 @@ class Endpoint:
             response.discard()
             authorization = better
             login += 1
+
+    def _pass_on_warnings(self, response: Response) -> None:
+        """Tell, once each, what the registry says in ``Warning`` headers."""
+        if response.url.origin != self.origin:
+            return
+        for text in diagnostics.warnings(response.headers("Warning")):
+            if text not in self._warned:
+                self._warned.add(text)
+                self._warn(f"{self.origin.netloc} says: {text}")
 
     def _follow(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
         return redirect.follow(

@@ -55,6 +55,17 @@ def mapped(error: BaseException, origin: Origin, *, proxied: bool = False) -> Ne
     return NetworkError(f"the connection to {where} failed: {type(error).__name__}")
 
 
+def root(error: BaseException) -> BaseException | None:
+    """The cause worth keeping: the system's own.
+
+    The libraries' exceptions between it and us quote whole URLs, secrets included, and a
+    traceback would show them.
+    """
+    foreign = (requests.RequestException, urllib3.exceptions.HTTPError)
+    own = [cause for cause in _causes(error) if not isinstance(cause, foreign)]
+    return own[0] if own else None
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """An exception and all that it was raised from, wherever a library puts that."""
     pending, seen = [error], set()

@@ -58,7 +58,7 @@ class Response:
                 chunk = self._raw.read1(_CHUNK, decode_content=False)
             except faults.FOREIGN as error:
                 self.close()
-                raise faults.mapped(error, self.url.origin) from error
+                raise faults.mapped(error, self.url.origin) from faults.root(error)
             if not chunk:
                 return
             yield chunk

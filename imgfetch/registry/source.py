@@ -80,6 +80,23 @@ class PlacedRepository:
             headers=_ACCEPT,
         )
 
+    def hint(self, name: str, subject: str) -> Digest:
+        """The digest that a HEAD promises.
+
+        Raises:
+            InvalidDigestError: none, or none that is well-formed.
+            ImgfetchError: as `Endpoint.request`.
+        """
+        text = self.endpoint.get().request(
+            "HEAD",
+            self.target("manifests", name),
+            what=subject,
+            scope=self.scope,
+            read=lambda response: response.header("Docker-Content-Digest"),
+            headers=_ACCEPT,
+        )
+        return Digest.parse(text)
+
 
 class RegistrySource:
     """A `Source`.
@@ -108,6 +125,23 @@ class RegistrySource:
             message = f"no place may be asked for {self.name}"
             raise PolicyError(message, hint="the configuration allows digests or tags only")
         return self._anywhere(able, self._resolve_at)
+
+    def hint(self) -> Digest | None:
+        """What the registry says the name stands for, by HEAD, which counts as no pull.
+
+        Nothing but a hint: it is good for finding out that nothing has changed.
+
+        Returns:
+            None where it does not say.
+        """
+        for place in self._places:
+            if not place.place.serves(self._reference):
+                continue
+            try:
+                return place.hint(str(self._reference.digest or self._reference.tag), self.name)
+            except (RegistryError, NetworkError, InvalidDigestError):
+                continue
+        return None
 
     def fetch(self, descriptor: Descriptor) -> Unverified:
         """See `Source.fetch`."""

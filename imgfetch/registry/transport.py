@@ -125,7 +125,8 @@ class Transport:
                 proxies={origin.scheme: proxy} if proxy is not None else {},
             )
         except faults.FOREIGN as error:
-            raise faults.mapped(error, origin, proxied=proxy is not None) from error
+            failure = faults.mapped(error, origin, proxied=proxy is not None)
+            raise failure from faults.root(error)
         return Response(answer, url)
 
     def close(self) -> None:

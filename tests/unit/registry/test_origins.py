@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -535,3 +536,15 @@ def test_a_certificate_for_another_name_is_refused(world: World) -> None:
         source(world).resolve()
     assert "--ca FILE" in (caught.value.hint or "")
     assert isinstance(caught.value.__cause__, OSError | ssl.SSLError)
+
+
+@pytest.mark.parametrize("breaks", [Answer(raw=b""), Answer(200, IMAGE.layer, cut=5), None])
+def test_s025_tracebacks_show_no_presigned_address(world: World, breaks: Answer | None) -> None:
+    if breaks is not None:
+        world.host("storage.test", {"GET /layer": breaks})
+    layer_behind(world, redirect("https://storage.test/layer?X-Amz-Signature=abcdef"))
+    with pytest.raises(NetworkError) as caught:
+        read(source(world).fetch(IMAGE.layer_descriptor))
+    lines = traceback.format_exception(caught.value)
+    assert "abcdef" not in "".join(lines)
+    assert "s3cret" not in "".join(lines)

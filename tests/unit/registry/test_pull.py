@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -226,3 +227,61 @@ def test_closing_a_transfer_early_ends_it(world: World) -> None:
     chunks = source(world).fetch(big).chunks(0)
     assert next(chunks).startswith(b"xx")
     chunks.close()
+
+
+HEAD = "HEAD /v2/app/manifests/1"
+TOLD = {"Docker-Content-Digest": str(IMAGE.descriptor.digest)}
+
+
+def test_r014_a_head_gives_a_hint_without_a_pull(world: World) -> None:
+    server = serve(world, {HEAD: Answer(200, b"", TOLD, length=12345)})
+    assert source(world).hint() == IMAGE.descriptor.digest
+    assert [seen.method for seen in server.seen] == ["HEAD"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200),
+        Answer(200, b"", {"Docker-Content-Digest": "sha256:nonsense"}),
+        Answer(403),
+        Answer(405),
+        Answer(404),
+        Answer(500),
+        Answer(raw=b""),
+    ],
+    ids=["no digest", "bad digest", "403", "405", "404", "500", "broken"],
+)
+def test_r014_a_head_without_a_digest_is_no_hint_and_get_decides(
+    world: World, answer: Answer
+) -> None:
+    serve(world, {HEAD: answer} | IMAGE.routes())
+    image = source(world)
+    assert image.hint() is None
+    assert image.resolve().descriptor == IMAGE.descriptor
+
+
+def test_r014_r015_get_decides_where_head_says_something_else(world: World) -> None:
+    other = {"Docker-Content-Digest": str(Digest.of(b"other"))}
+    serve(world, {HEAD: Answer(200, b"", other, length=1)} | IMAGE.routes())
+    image = source(world)
+    assert image.hint() == Digest.of(b"other")
+    assert image.resolve().descriptor == IMAGE.descriptor
+
+
+def test_r033_warnings_are_passed_on_once_and_cannot_do_harm(world: World) -> None:
+    headers = ['299 - "old \\"tag\\" \x1b]0;x"', "110 - stale", "299 proxy 'x'"]
+    manifest = IMAGE.manifest_answer()
+    serve(
+        world,
+        {
+            "GET /v2/app/manifests/1": replace(
+                manifest, headers={**manifest.headers, "Warning": headers}
+            )
+        },
+    )
+    told: list[str] = []
+    image = world.client(warn=told.append).source(Reference.parse("registry.test/app:1"))
+    image.resolve()
+    image.resolve()
+    assert told == ['registry.test says: old "tag" \\x1b]0;x']
