@@ -18,7 +18,7 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - RFC 9110 calls it so
 _SCHEME = re.compile(rf"[ \t,]*({_TOKEN})(?=[ \t,]|$)", re.ASCII)
 _TOKEN68 = re.compile(r" +([A-Za-z0-9._~+/-]+=*)[ \t]*(?=,|$)", re.ASCII)
 _PARAMETER = re.compile(
-    rf"[ \t,]*({_TOKEN})[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]*))[ \t]*(?=,|$)",
+    rf"[ \t,]*({_TOKEN})[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,\"]+))[ \t]*(?=,|$)",
     re.ASCII,
 )
 _ESCAPED = re.compile(r"\\(.)")
@@ -66,7 +66,7 @@ def parse(headers: Iterable[str]) -> list[Challenge]:
 def _parameters(header: str, position: int) -> tuple[int, dict[str, str]]:
     parameters: dict[str, str] = {}
     token68 = _TOKEN68.match(header, position)
-    # "Basic realm" without a value is malformed, "Negotiate abc=" is a token68.
+    # "Negotiate abc=" is a token68: a parameter's value is never empty without quotes.
     if token68 is not None and not _PARAMETER.match(header, position):
         return token68.end(), parameters
     while len(parameters) < _LIMIT:
