@@ -12,20 +12,22 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import InvalidOptionError
+from imgfetch.errors import ImgfetchError, InvalidOptionError
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.claim import claim_abandoned, make_claimed
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from imgfetch.oci.image import Image
     from imgfetch.snapshot.unpacker import Unpacker
 
 ROOTFS = "rootfs"
 _STAGING = ".imgfetch-staging-"
+# The host's policy gives every directory one, and few may change it.
+_LABEL = "security.selinux"
 
 
 def unpack_bundle(
@@ -86,12 +88,19 @@ def unpack_rootfs(
         attributes = {name: os.getxattr(root, name) for name in os.listxattr(root)}
         for name in os.listdir(root):
             os.rename(f"{root}/{name}", f"{directory}/{name}")
-    # The staging directory is gone: from here on the target's own times stay as they are set.
+        # Before the target's own times are set, which this changes.
+        remove_tree(staging)
+        _take_over(directory, status, attributes)
+
+
+def _take_over(directory: str, status: os.stat_result, attributes: Mapping[str, bytes]) -> None:
+    """Give the target what the image's root directory has."""
+    for name, value in attributes.items():
+        if name != _LABEL:
+            os.setxattr(directory, name, value)
     if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
         os.chown(directory, status.st_uid, status.st_gid)
     os.chmod(directory, status.st_mode & 0o7777)
-    for name, value in attributes.items():
-        os.setxattr(directory, name, value)
     os.utime(directory, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
@@ -105,39 +114,54 @@ def _apply(image: Image, root: str, unpacker: Unpacker, owner: tuple[int, int] |
 @contextlib.contextmanager
 def _staged(directory: str) -> Generator[str]:
     """A staging directory inside the target; what fails leaves neither of them behind."""
+    made: list[str] = []
+    alone = False
     try:
-        made = _make_empty(directory)
-        staging = f"{directory}/{_STAGING}{os.urandom(8).hex()}"
-        claim = make_claimed(staging)
-    except OSError as error:
-        raise _refusal(error, directory) from error
-    try:
-        try:
+        _make_empty(directory, made)
+        with _staging(directory) as staging:
+            alone = True
             yield staging
-        finally:
-            remove_tree(staging)
-            os.close(claim)
     except BaseException as error:
-        _undo(directory, remove=made)
-        if isinstance(error, OSError) and is_no_space(error):
-            raise no_space(directory, error=error) from error
+        # Before anything is removed: the refusal tells how full the file system is.
+        refusal = _refusal(error, directory) if isinstance(error, OSError) else None
+        _undo(directory, made, clear=alone)
+        if refusal is not None:
+            raise refusal from error
         raise
 
 
-def _make_empty(directory: str) -> bool:
-    """Make the target or see that it is empty; returns whether it was made."""
+@contextlib.contextmanager
+def _staging(directory: str) -> Generator[str]:
+    name = f"{_STAGING}{os.urandom(8).hex()}"
+    path = f"{directory}/{name}"
+    claim = make_claimed(path)
     try:
-        os.makedirs(directory)
-    except FileExistsError:
-        pass
-    else:
-        return True
+        # Whoever comes later finds this one and leaves.
+        for other in os.listdir(directory):
+            if other != name:
+                raise _not_empty(directory, other)
+        yield path
+    finally:
+        remove_tree(path)
+        os.close(claim)
+
+
+def _make_empty(directory: str, made: list[str]) -> None:
+    """Make the target, or see that it is empty.
+
+    Args:
+        directory: the target.
+        made: gets the directories that were made, the outermost first.
+    """
+    missing = directory
+    while not os.path.lexists(missing):
+        made.insert(0, missing)
+        missing = os.path.dirname(missing)
+    os.makedirs(directory, exist_ok=True)
     for name in os.listdir(directory):
         left_behind = name.startswith(_STAGING) and _clear(f"{directory}/{name}")
         if not left_behind:
-            message = f"{directory} is not empty"
-            raise InvalidOptionError(message, actual=name, hint="name a new or an empty directory")
-    return False
+            raise _not_empty(directory, name)
 
 
 def _clear(path: str) -> bool:
@@ -152,14 +176,22 @@ def _clear(path: str) -> bool:
     return True
 
 
-def _undo(directory: str, *, remove: bool) -> None:
-    for name in os.listdir(directory):
-        remove_tree(f"{directory}/{name}")
-    if remove:
-        os.rmdir(directory)
+def _undo(directory: str, made: Sequence[str], *, clear: bool) -> None:
+    if clear:
+        for name in os.listdir(directory):
+            remove_tree(f"{directory}/{name}")
+    # What somebody else has put into them meanwhile stays.
+    with contextlib.suppress(OSError):
+        for path in reversed(made):
+            os.rmdir(path)
 
 
-def _refusal(error: OSError, directory: str) -> Exception:
+def _not_empty(directory: str, name: str) -> InvalidOptionError:
+    message = f"{directory} is not empty"
+    return InvalidOptionError(message, actual=name, hint="name a new or an empty directory")
+
+
+def _refusal(error: OSError, directory: str) -> ImgfetchError:
     if is_no_space(error):
         return no_space(directory, error=error)
     if error.errno in {errno.ENOTDIR, errno.EEXIST}:

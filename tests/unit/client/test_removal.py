@@ -101,7 +101,7 @@ def test_an_unknown_name_frees_what_those_before_it_kept(two: Two) -> None:
 def test_snapshots_of_other_mappings_and_flat_ones_are_freed_too(two: Two) -> None:
     """Copies are made where overlayfs can't be had; others in user namespaces."""
     snapshots = two.command_line.store / "snapshots"
-    top = sorted(chains_of(two.one) - chains_of(two.two))[0]
+    top = min(chains_of(two.one) - chains_of(two.two))
     for name in ("0123456789abcdef", "root"):
         made = snapshots / name / f"flat-{top}"
         (made / "fs").mkdir(parents=True)
