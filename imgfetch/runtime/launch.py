@@ -2,7 +2,8 @@
 
 The runtime becomes pid 1 of a pid namespace, with a ``/proc`` that shows it, and is
 killed when this process ends, however it ends. The kernel then kills whatever is left
-in that namespace, which is the container and everything in it.
+in that namespace, which is the container and everything in it. Where a new ``/proc``
+is refused a `Watchdog` does what it can.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NoReturn
 from imgfetch.errors import NamespaceError, RuntimeFailedError
 from imgfetch.fs import linux
 from imgfetch.runtime.child import keep_descriptors, reset_signals
+from imgfetch.runtime.relay import take
 
 _PROC_FLAGS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 _REPORT_LIMIT = 4096
@@ -34,7 +36,9 @@ class Launch:
         own_group: whether it is in a process group of its own, which a terminal's
             signals don't reach.
         preserve_fds: descriptors from 3 on that it gets.
+        terminal: becomes its terminal, and its standard descriptors; None for ours.
         signal_mask: signals blocked in it.
+        pid_namespace: whether it gets one; see `fresh_proc_allowed`.
     """
 
     argv: tuple[str, ...]
@@ -42,14 +46,32 @@ class Launch:
     stdin: bool = False
     own_group: bool = True
     preserve_fds: int = 0
+    terminal: int | None = None
     signal_mask: frozenset[int] = frozenset()
+    pid_namespace: bool = True
+
+
+def fresh_proc_allowed(mountinfo: str = "/proc/self/mountinfo") -> bool:
+    """Whether a user namespace may mount procfs.
+
+    The kernel refuses where parts of the one there is are hidden by mounts, as in a
+    pod: a new one would show them. (proc_pid_mountinfo(5) has the format.)
+    """
+    try:
+        with open(mountinfo, encoding="utf-8", errors="surrogateescape") as file:
+            points = [line.split()[4] for line in file]
+    except OSError:
+        return True
+    hiding = [point for point in points if point.startswith("/proc/")]
+    # An empty directory hides nothing by being mounted on.
+    return all(point == "/proc/sys/fs/binfmt_misc" for point in hiding)
 
 
 def start(launch: Launch) -> int:
-    """Start a runtime in a pid namespace of its own.
+    """Start a runtime.
 
-    This process can't fork again once the runtime has ended: its children would belong to
-    a pid namespace that is gone.
+    With a pid namespace, this process can't fork again once the runtime has ended: its
+    children would belong to a namespace that is gone.
 
     Returns:
         The process's id.
@@ -60,11 +82,12 @@ def start(launch: Launch) -> int:
     """
     life_read, life_write = os.pipe()
     report_read, report_write = os.pipe()
-    try:
-        linux.unshare(linux.CLONE_NEWPID)
-    except OSError as error:
-        message = f"a pid namespace is refused: {error.strerror}"
-        raise NamespaceError(message) from error
+    if launch.pid_namespace:
+        try:
+            linux.unshare(linux.CLONE_NEWPID)
+        except OSError as error:
+            message = f"a pid namespace is refused: {error.strerror}"
+            raise NamespaceError(message) from error
     child = os.fork()
     if child == 0:
         os.close(life_write)
@@ -85,20 +108,23 @@ def _run(launch: Launch, life: int, report: int) -> NoReturn:
     """Become the runtime."""
     step = "prctl"
     try:
-        linux.die_with_parent(signal.SIGKILL)
-        if _has_ended(life):
-            os._exit(1)
-        step = "unshare"
-        linux.unshare(linux.CLONE_NEWNS)
-        step = _PROC_REFUSED
-        linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
+        if launch.pid_namespace:
+            linux.die_with_parent(signal.SIGKILL)
+            if _has_ended(life):
+                os._exit(1)
+            step = "unshare"
+            linux.unshare(linux.CLONE_NEWNS)
+            step = _PROC_REFUSED
+            linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
         step = launch.argv[0]
-        if launch.own_group:
+        if launch.terminal is not None:
+            take(launch.terminal)
+        elif launch.own_group:
             os.setpgid(0, 0)
         passed = range(_FIRST_FREE, _FIRST_FREE + launch.preserve_fds)
         for descriptor in passed:
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only
-        keep_descriptors({*passed, report}, stdin=launch.stdin)
+        keep_descriptors({*passed, report}, stdin=launch.stdin or launch.terminal is not None)
         os.chdir("/")
         reset_signals(launch.signal_mask)
         os.execve(launch.argv[0], launch.argv, launch.environment)  # noqa: S606 - no shell wanted

@@ -15,13 +15,14 @@ from imgfetch.runtime.cgroups import remove_leftover
 from imgfetch.runtime.failure import failure
 from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
-from imgfetch.runtime.supervision import Outcome, Supervisor, TimeLimits, signals_blocked
-from imgfetch.runtime.terminal import terminal_kept
+from imgfetch.runtime.supervision import Outcome, Supervisor, TimeLimits, kill, signals_blocked
+from imgfetch.runtime.terminal import check_passed_on, terminal_kept
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imgfetch.runtime.program import RuntimeProgram
+    from imgfetch.runtime.watchdog import Watchdog
 
 _SIGNAL_BASE = 128
 
@@ -52,6 +53,8 @@ class Runc:
         search_path: PATH for the runtime, and nothing else of the caller's environment:
             runc gives NOTIFY_SOCKET and LISTEN_FDS a meaning.
         rootless: whether this is in a user namespace other than the machine's first.
+        pid_namespace: whether the runtime is in one besides the container's, so that all
+            ends with this process; see `imgfetch.runtime.launch.fresh_proc_allowed`.
         no_pivot: for a root file system that is an initramfs.
         stdio: what the container is connected to.
         limits: of time.
@@ -61,6 +64,7 @@ class Runc:
     program: RuntimeProgram
     search_path: str
     rootless: bool = False
+    pid_namespace: bool = True
     no_pivot: bool = False
     stdio: Stdio = field(default_factory=Stdio)
     limits: TimeLimits = field(default_factory=TimeLimits)
@@ -85,13 +89,18 @@ class Runc:
         """
         pid_file = bundle / PID
         with contextlib.ExitStack() as stack:
-            if self.stdio.tty:
-                self._check_terminal()
-                stack.enter_context(terminal_kept())
+            terminal = self._terminal(stack)
             mask = stack.enter_context(signals_blocked())
-            pid = start(self._launch(container_id, bundle, mask))
+            watchdog = self._watchdog(stack)
+            pid = start(self._launch(container_id, bundle, mask, terminal))
+            if watchdog:
+                watchdog.watch(pid)
             supervisor = Supervisor(
-                pid, has_started=pid_file.exists, limits=self.limits, proxy=self.signal_proxy
+                pid,
+                has_started=pid_file.exists,
+                limits=self.limits,
+                proxy=self.signal_proxy,
+                end=watchdog.kill_tree if watchdog else kill,
             )
             try:
                 outcome = supervisor.wait()
@@ -101,19 +110,44 @@ class Runc:
                 raise
         if outcome.status < 0:
             # Killed, so it could not clear up.
+            if watchdog:
+                watchdog.kill_container(pid_file)
             remove_leftover(f"{bundle}", container_id)
         if not pid_file.exists():
             raise failure(self.program.name, bundle / LOG, outcome.status)
         status = outcome.status if outcome.status >= 0 else _SIGNAL_BASE - outcome.status
         return Outcome(status, outcome.timed_out)
 
-    def _check_terminal(self) -> None:
+    def _terminal(self, stack: contextlib.ExitStack) -> int | None:
+        """The terminal to be the runtime's, None for the caller's or none."""
+        if not self.stdio.tty:
+            return None
         if self.stdio.interactive and not os.isatty(0):
             message = "the input device is not a terminal"
             raise InvalidOptionError(message, hint="leave -t away, or use -t without -i")
+        if any(map(os.isatty, range(3))):
+            stack.enter_context(terminal_kept())
+            return None
+        from imgfetch.runtime.relay import Relay
 
-    def _launch(self, container_id: str, bundle: Path, mask: frozenset[int]) -> Launch:
+        relay = Relay.start()
+        stack.callback(relay.release)
+        return relay.terminal
+
+    def _watchdog(self, stack: contextlib.ExitStack) -> Watchdog | None:
+        if self.pid_namespace:
+            return None
+        from imgfetch.runtime.watchdog import Watchdog
+
+        watchdog = Watchdog.start()
+        stack.callback(watchdog.release)
+        return watchdog
+
+    def _launch(
+        self, container_id: str, bundle: Path, mask: frozenset[int], terminal: int | None
+    ) -> Launch:
         stdio = self.stdio
+        check_passed_on(stdio.preserve_fds)
         return Launch(
             argv=self._argv(container_id, bundle),
             environment={"PATH": self.search_path},
@@ -121,7 +155,9 @@ class Runc:
             # Reading from a terminal is for the foreground group only.
             own_group=not (stdio.tty or (stdio.interactive and os.isatty(0))),
             preserve_fds=stdio.preserve_fds,
+            terminal=terminal,
             signal_mask=mask,
+            pid_namespace=self.pid_namespace,
         )
 
     def _argv(self, container_id: str, bundle: Path) -> tuple[str, ...]:

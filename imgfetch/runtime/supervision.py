@@ -82,6 +82,11 @@ def signals_blocked() -> Generator[frozenset[int]]:
         signal.signal(signal.SIGCHLD, child_handler)
 
 
+def kill(pid: int) -> None:
+    """End a runtime that is in a pid namespace, and all that is in there."""
+    os.kill(pid, signal.SIGKILL)
+
+
 @dataclass(slots=True)
 class Supervisor:
     """Watches over one runtime.
@@ -93,12 +98,14 @@ class Supervisor:
         limits: of time.
         proxy: whether signals are passed on; otherwise those that would end this
             process end the container with it.
+        end: kills the runtime and all it has started, given its id.
     """
 
     pid: int
     has_started: Callable[[], bool]
     limits: TimeLimits = field(default_factory=TimeLimits)
     proxy: bool = True
+    end: Callable[[int], None] = kill
     _waiting: list[int] = field(default_factory=list)
     _kill_at: float | None = None
     _timed_out: bool = False
@@ -126,12 +133,12 @@ class Supervisor:
                 self._kill_at = now + self.limits.stop
             if self._kill_at is not None and now >= self._kill_at:
                 self._kill_at = None
-                os.kill(self.pid, signal.SIGKILL)
+                self.end(self.pid)
 
     def kill(self) -> None:
-        """End the runtime, and with it its pid namespace, at once."""
+        """End the runtime, and all it has started, at once."""
         with suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self.pid, signal.SIGKILL)
+            self.end(self.pid)
             os.waitpid(self.pid, 0)
 
     def _next_signal(self, stop_at: float | None) -> signal.struct_siginfo | None:

@@ -6,6 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from imgfetch.errors import InvalidOptionError
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -24,6 +26,24 @@ def ensure_standard_descriptors() -> None:
             # The lowest free number is taken, and those below are open by now.
             opened = os.open(os.devnull, os.O_RDWR)
             os.set_inheritable(opened, True)  # noqa: FBT003 - positional only
+
+
+def check_passed_on(count: int) -> None:
+    """Refuse to pass descriptors from 3 on that the caller has not given us.
+
+    Those that this process has opened itself, locks among them, are close-on-exec.
+
+    Raises:
+        InvalidOptionError: one is not open, or is ours.
+    """
+    for descriptor in range(len(_STANDARD), len(_STANDARD) + count):
+        try:
+            given = os.get_inheritable(descriptor)
+        except OSError:
+            given = False
+        if not given:
+            message = f"descriptor {descriptor} is to be preserved, but was not given to imgfetch"
+            raise InvalidOptionError(message)
 
 
 @contextlib.contextmanager

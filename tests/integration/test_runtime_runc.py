@@ -4,128 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from imgfetch.errors import CommandError, InvalidOptionError, RuntimeFailedError
-from imgfetch.fs import linux
-from imgfetch.fs.idmap import IdMapping
 from imgfetch.fs.removal import remove_tree
-from imgfetch.runtime.identifiers import new_container_id
-from imgfetch.runtime.program import RuntimeProgram, find_runtime
-from imgfetch.runtime.runc import Runc, Stdio
-from imgfetch.runtime.rundir import RunDirectory, collect_dead
+from imgfetch.runtime.program import RuntimeProgram
+from imgfetch.runtime.runc import Stdio
 from imgfetch.runtime.supervision import Outcome, TimeLimits
 from imgfetch.snapshot.userns import enter
 from tests.support.bundles import write_bundle
-from tests.support.forked import become, forked
-from tests.support.tools import require_tool
-from tests.support.users import PATH, User
-
-
-def runc(mapping: IdMapping, **options: Any) -> Runc:
-    require_tool("runc")
-    return Runc(find_runtime("runc", PATH), PATH, rootless=not mapping.initial, **options)
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    outcome: Outcome
-    stdout: bytes
-    stderr: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """Runs commands of a busybox bundle in a store of its own, as a user."""
-
-    store: Path
-    user: User | None
-
-    @property
-    def runs(self) -> Path:
-        return self.store / "runs"
-
-    def __call__(
-        self,
-        *command: str,
-        stdin: bytes | None = None,
-        changes: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Result:
-        output, errors, source = (self.store / name for name in ("out", "err", "in"))
-        for path in (output, errors, source):
-            path.unlink(missing_ok=True)
-
-        def work() -> Outcome:
-            source.write_bytes(stdin or b"")
-            for number, (path, flags) in enumerate(
-                [(source, os.O_RDONLY), (output, os.O_WRONLY), (errors, os.O_WRONLY)]
-            ):
-                os.dup2(os.open(path, flags | os.O_CREAT, 0o600), number)
-            return self.run_here(command, changes=changes, **options)
-
-        outcome = forked(work, self.user)
-        return Result(outcome, output.read_bytes(), errors.read_bytes())
-
-    def run_here(
-        self,
-        command: Sequence[str],
-        *,
-        tty: bool = False,
-        changes: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Outcome:
-        """Runs in this process, which is changed for good, and clears up as a run does."""
-        mapping = enter(search_path=PATH, warn=lambda message: None)
-        collect_dead(f"{self.runs}")
-        directory = RunDirectory.make(f"{self.runs}", new_container_id())
-        with (self.store / "ids").open("a") as ids:
-            ids.write(f"{directory.container_id}\n")
-        cgroup = f"/imgfetch/{directory.container_id}" if mapping.initial else None
-        write_bundle(directory.path, command, tty=tty, cgroup=cgroup, changes=changes)
-        try:
-            return runc(mapping, **options).supervise(directory.container_id, directory.path)
-        finally:
-            directory.remove()
-
-    def start(self, *command: str, **options: Any) -> int:
-        """Starts a run in a child whose standard output is ``out`` in the store."""
-        child = os.fork()
-        if child == 0:
-            status = 99
-            try:
-                os.setsid()
-                if self.user:
-                    become(self.user)
-                linux.die_with_parent(signal.SIGKILL)
-                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-                os.dup2(os.open(self.store / "out", os.O_WRONLY | os.O_CREAT, 0o600), 1)
-                status = self.run_here(command, **options).status
-            finally:
-                os._exit(status)
-        return child
-
-    def wait_for_output(self, text: str) -> None:
-        deadline = time.monotonic() + 20
-        while text not in self.output():
-            assert time.monotonic() < deadline, self.output()
-            time.sleep(0.01)
-
-    def cgroups(self) -> list[Path]:
-        """Those of all containers that this one ran."""
-        ids = (self.store / "ids").read_text().split()
-        return [path for one in ids for path in Path("/sys/fs/cgroup").glob(f"**/imgfetch/{one}")]
-
-    def output(self) -> str:
-        path = self.store / "out"
-        return path.read_text() if path.exists() else ""
+from tests.support.forked import forked
+from tests.support.runner import Runner, containers, runc, status_of
+from tests.support.users import PATH
 
 
 @pytest.fixture
@@ -139,18 +33,6 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runner]:
     runner = Runner(user.directory("store") if user else tmp_path, user)
     yield runner
     assert list(runner.runs.glob("*")) == []
-
-
-def containers(marker: str) -> list[str]:
-    """Processes with some words in their command line."""
-    listing = subprocess.run(
-        [require_tool("ps"), "-eo", "pid=,args="], capture_output=True, check=True, text=True
-    ).stdout
-    return [line for line in listing.splitlines() if marker in line]
-
-
-def status_of(pid: int) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.mark.parametrize("status", [0, 1, 42, 125, 126, 127, 255])
@@ -239,10 +121,26 @@ def test_descriptors_are_passed_on_when_asked_for(root: Runner) -> None:
         os.dup2(os.open(root.store / "out", os.O_WRONLY | os.O_CREAT), 1)
         os.closerange(3, 100)
         assert os.open(root.store / "in", os.O_RDONLY) == 3
+        os.set_inheritable(3, True)
         root.run_here(["cat", "/proc/self/fd/3"], stdio=Stdio(preserve_fds=1))
         return root.output()
 
     assert forked(work) == "from outside"
+
+
+def test_descriptors_of_ours_are_never_passed_on(root: Runner) -> None:
+    def work() -> list[str]:
+        os.closerange(3, 100)
+        messages = []
+        for _ in ("not open", "ours"):
+            with pytest.raises(InvalidOptionError) as caught:
+                root.run_here(["true"], stdio=Stdio(preserve_fds=20))
+            messages.append(caught.value.message)
+            os.open(root.store, os.O_RDONLY)
+        return messages
+
+    expected = "descriptor 3 is to be preserved, but was not given to imgfetch"
+    assert forked(work) == [expected] * 2
 
 
 def test_the_runtime_gets_no_variable_of_the_caller(
@@ -283,54 +181,6 @@ def test_a_run_that_does_not_stop_is_killed(runner: Runner) -> None:
     assert result.outcome == Outcome(137, timed_out=True)
     assert containers(f"sleep {marker}") == []
     assert runner.cgroups() == []
-
-
-@pytest.mark.parametrize("kind", ["root", "subid_user", "plain_user"])
-def test_a_killed_run_leaves_no_process_and_the_next_clears_up(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    """R145: within a second, though the container ignores every signal it can."""
-    user = None if kind == "root" else request.getfixturevalue(kind)
-    runner = Runner(user.directory("store") if user else tmp_path, user)
-    marker = f"60{os.getpid()}.5"
-    mounts = Path("/proc/self/mountinfo").read_text()
-    pid = runner.start("sh", "-c", f'trap "" TERM HUP INT; sleep {marker} & echo ready; wait')
-    runner.wait_for_output("ready")
-    assert containers(f"sleep {marker}")
-
-    os.kill(pid, signal.SIGKILL)
-    assert status_of(pid) == -signal.SIGKILL
-
-    deadline = time.monotonic() + 1
-    while containers(f"sleep {marker}"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert Path("/proc/self/mountinfo").read_text() == mounts
-    assert len(list(runner.runs.iterdir())) == 1
-    assert runner("true").outcome.status == 0
-    assert list(runner.runs.iterdir()) == []
-    assert runner.cgroups() == []
-
-
-def test_a_running_container_is_not_collected(root: Runner) -> None:
-    pid = root.start("sh", "-c", "echo ready; sleep 600")
-    root.wait_for_output("ready")
-    assert collect_dead(f"{root.runs}") == []
-    os.kill(pid, signal.SIGKILL)
-    status_of(pid)
-    while not collect_dead(f"{root.runs}"):
-        time.sleep(0.01)  # until its processes are gone
-    assert root.cgroups() == []
-
-
-def test_a_runtime_that_was_killed_counts_as_the_container(root: Runner) -> None:
-    pid = root.start("sh", "-c", "echo ready; sleep 600")
-    root.wait_for_output("ready")
-    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    os.kill(int(child), signal.SIGKILL)
-    assert status_of(pid) == 137
-    assert root.cgroups() == []
-    assert list(root.runs.iterdir()) == []
 
 
 def test_a_program_that_cannot_be_executed_is_named(root: Runner) -> None:

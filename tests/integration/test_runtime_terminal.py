@@ -24,6 +24,7 @@ from imgfetch.runtime.program import find_runtime
 from imgfetch.runtime.runc import Runc, Stdio
 from imgfetch.snapshot.userns import enter
 from tests.support.bundles import write_bundle
+from tests.support.forked import forked
 from tests.support.tools import require_tool
 from tests.support.users import PATH
 
@@ -156,3 +157,24 @@ def test_a_terminal_without_input_has_none(tmp_path: Path) -> None:
     ) as run:
         run.screen.expect("is one")
         assert run.status() == 0
+
+
+def test_a_terminal_is_made_where_the_caller_has_none(tmp_path: Path) -> None:
+    """A script's -t: all output arrives, with the line ends of a terminal."""
+    script = (
+        "stty size; stty -a >/dev/null && echo is one; echo error >&2; head -c 300000 /dev/zero"
+    )
+    write_bundle(tmp_path, ["sh", "-c", script], tty=True)
+    output = tmp_path / "out"
+
+    def work() -> int:
+        enter(search_path=PATH, warn=print)
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for standard in (1, 2):
+            os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), standard)
+        runc = Runc(find_runtime("runc", PATH), PATH, stdio=Stdio(tty=True))
+        return runc.run(new_container_id(), tmp_path)
+
+    assert forked(work) == 0
+    assert output.read_bytes() == b"24 80\r\nis one\r\nerror\r\n" + bytes(300_000)

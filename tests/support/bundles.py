@@ -20,6 +20,7 @@ def write_bundle(
     *,
     tty: bool = False,
     cgroup: str | None = None,
+    bound_proc: bool = False,
     changes: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes a bundle whose root filesystem has busybox's applets in ``/bin``.
@@ -29,6 +30,7 @@ def write_bundle(
         command: what runs.
         tty: whether it has a pseudo-terminal.
         cgroup: absolute path, None to leave it to the runtime.
+        bound_proc: whether ``/proc`` is the caller's.
         changes: fields of the specification's ``process`` to add or to replace.
     """
     root = directory / "rootfs"
@@ -57,7 +59,9 @@ def write_bundle(
         },
         "root": {"path": "rootfs"},
         "mounts": [
-            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]}
+            if bound_proc
+            else {"destination": "/proc", "type": "proc", "source": "proc"},
             {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid"]},
             {
                 "destination": "/dev/pts",
