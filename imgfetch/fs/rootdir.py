@@ -23,14 +23,11 @@ from imgfetch.fs.openat2 import (
     is_unavailable,
     openat2,
 )
+from imgfetch.fs.walk import DIRECTORY, enter, locate
 
 if TYPE_CHECKING:
     from typing import Self
 
-# As many as the kernel follows in one path, path_resolution(7).
-LINK_LIMIT = 40
-
-_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -48,7 +45,7 @@ class RootDir:
     __slots__ = ("fd",)
 
     def __init__(self, fd: int) -> None:
-        self.fd = os.open(b".", _DIRECTORY, dir_fd=fd)
+        self.fd = os.open(b".", DIRECTORY, dir_fd=fd)
 
     @classmethod
     def open(cls, path: str | bytes | os.PathLike[str]) -> Self:
@@ -141,9 +138,9 @@ class RootDir:
         Raises:
             NotADirectoryError: a component is something else.
         """
-        directory, name = _locate(self.fd, path, mode)
+        directory, name = locate(self.fd, path, mode)
         try:
-            return _enter(directory, name, mode)
+            return enter(directory, name, mode)
         finally:
             os.close(directory)
 
@@ -156,7 +153,7 @@ class RootDir:
         Raises:
             IsADirectoryError: a directory is there.
         """
-        directory, name = _locate(self.fd, path, 0o755)
+        directory, name = locate(self.fd, path, 0o755)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             try:
@@ -181,106 +178,11 @@ class RootDir:
         except OSError as error:
             if not is_unavailable(error):
                 raise
-        directory, name = _locate(self.fd, path, None)
+        directory, name = locate(self.fd, path, None)
         try:
             return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
         finally:
             os.close(directory)
-
-
-def _locate(root: int, path: bytes, mode: int | None) -> tuple[int, bytes]:
-    """Follow a path to its last component, which is no link but may be missing.
-
-    Args:
-        root: the directory to stay in.
-        path: where.
-        mode: of directories to make on the way; None to make none.
-
-    Returns:
-        The directory's descriptor, and a name in it (``.`` for the root itself).
-    """
-    directory = os.open(b".", _DIRECTORY, dir_fd=root)
-    trail: list[bytes] = []
-    todo = _components(path)
-    hops = 0
-    try:
-        while todo:
-            name = todo.pop()
-            if name == b"..":
-                # Not `..` of the directory: it may have been moved out of the root.
-                trail = trail[:-1]
-                directory = _swap(directory, _reopen(root, trail))
-            elif (target := _link_target(directory, name)) is not None:
-                hops = _count_hop(hops, path)
-                if target.startswith(b"/"):
-                    trail = []
-                    directory = _swap(directory, _reopen(root, trail))
-                todo += _components(target)
-            elif not todo:
-                return directory, name
-            else:
-                trail.append(name)
-                directory = _swap(directory, _enter(directory, name, mode))
-    except BaseException:
-        os.close(directory)
-        raise
-    return directory, b"."
-
-
-def _count_hop(hops: int, path: bytes) -> int:
-    if hops == LINK_LIMIT:
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-    return hops + 1
-
-
-def _components(path: bytes) -> list[bytes]:
-    """The components, the last one first."""
-    return [name for name in reversed(path.split(b"/")) if name not in {b"", b"."}]
-
-
-def _swap(old: int, new: int) -> int:
-    os.close(old)
-    return new
-
-
-def _reopen(root: int, trail: list[bytes]) -> int:
-    directory = os.open(b".", _DIRECTORY, dir_fd=root)
-    for name in trail:
-        try:
-            inner = os.open(name, _DIRECTORY, dir_fd=directory)
-        finally:
-            os.close(directory)
-        directory = inner
-    return directory
-
-
-def _link_target(directory: int, name: bytes) -> bytes | None:
-    try:
-        return os.readlink(name, dir_fd=directory)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if error.errno == errno.EINVAL:  # not a link
-            return None
-        raise
-
-
-def _enter(directory: int, name: bytes, mode: int | None) -> int:
-    """Open a directory, or make it first when there is nothing and a mode is given."""
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=directory)
-    except FileNotFoundError:
-        if mode is None:
-            raise
-    os.mkdir(name, mode, dir_fd=directory)
-    # mkdir(2) takes the umask off the mode.
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    readable = os.open(name, flags, dir_fd=directory)
-    try:
-        os.fchmod(readable, mode)
-    finally:
-        os.close(readable)
-    return os.open(name, _DIRECTORY, dir_fd=directory)
 
 
 def _printable(path: bytes) -> str:

@@ -28,7 +28,7 @@ from imgfetch.interfaces import LayerStats
 from imgfetch.layer import failure, whiteout
 from imgfetch.layer.content import MeasuredStream
 from imgfetch.layer.creation import Creator
-from imgfetch.layer.hiding import hide, hide_all
+from imgfetch.layer.diff import DiffTree
 from imgfetch.layer.metadata import MetadataWriter
 from imgfetch.layer.names import split
 from imgfetch.layer.options import ApplyOptions
@@ -68,12 +68,32 @@ class Applier:
             DiffIDMismatchError: another stream than the config promises.
             NoSpaceError: no space or inodes left.
         """
+        return self._apply(blob, layer, root, Tree(root))
+
+    def diff(self, blob: BinaryIO, layer: Layer, root: int, *, opaque: str) -> LayerStats | None:
+        """See `imgfetch.interfaces.LayerApplier`.
+
+        Raises:
+            DiffIDMismatchError: another stream than the config promises.
+            NoSpaceError: no space or inodes left.
+        """
+        try:
+            return self._apply(blob, layer, root, DiffTree(root, opaque))
+        except (LayerError, UnsupportedContentError):
+            # What is wrong with it by itself may be right on top of the others, and what
+            # is wrong in any case is found again there.
+            return None
+
+    def _apply(self, blob: BinaryIO, layer: Layer, root: int, tree: Tree) -> LayerStats:
         options = self._options
         application = _Application(options)
         try:
-            stream = MeasuredStream(Decompression(blob), layer.diff_id.algorithm, options.limits)
-            with Tree(root) as tree, _pieces(stream, ahead=options.read_ahead) as pieces:
-                application.run(TarReader(pieces), tree)
+            with tree:
+                stream = MeasuredStream(
+                    Decompression(blob), layer.diff_id.algorithm, options.limits
+                )
+                with _pieces(stream, ahead=options.read_ahead) as pieces:
+                    application.run(TarReader(pieces), tree)
         except OSError as error:
             raised = failure.of_system(error, application.entry, root)
             raise failure.in_layer(raised, layer, application.entry) from error
@@ -124,6 +144,7 @@ class _Application:
             self._apply(entry, tree, creator)
         self.entry = None
         reader.drain()
+        tree.settle()
         self._finish_directories(tree)
         self.stats = LayerStats(
             entries=entries,
@@ -131,6 +152,7 @@ class _Application:
             skipped_devices=creator.skipped_devices,
             dropped_xattrs=tuple(sorted(self._metadata.xattrs.dropped)),
             unmapped_owners=self._metadata.unmapped,
+            describes_root=tree.root.entry is not None,
         )
 
     def _apply(self, entry: Entry, tree: Tree, creator: Creator) -> None:
@@ -186,9 +208,9 @@ def _apply_whiteout(path: bytes, name: bytes, tree: Tree) -> bool:
     directory = tree.find(path, create=False)
     if directory is not None:
         if found.hides is None:
-            hide_all(tree, directory)
+            tree.hide_all(directory)
         else:
-            hide(tree, directory, found.hides)
+            tree.hide(directory, found.hides)
     return True
 
 

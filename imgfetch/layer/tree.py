@@ -15,7 +15,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from imgfetch.fs.removal import remove_tree
-from imgfetch.fs.rootdir import LINK_LIMIT
+from imgfetch.fs.walk import LINK_LIMIT
+from imgfetch.layer.descriptors import DIRECTORY, Descriptors
+from imgfetch.layer import hiding
 from imgfetch.layer.directory import IMPLICIT, Directory
 
 if TYPE_CHECKING:
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from imgfetch.tar.entry import Entry
-
-_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Descriptors open at a time; when there are more, all are closed and opened again as needed.
-_OPEN_LIMIT = 128
-# Of a long way down, the last ones stay open: what comes next is likely to be among them.
-_KEPT_ON_THE_WAY = 64
 
 
 class Tree:
@@ -42,11 +38,11 @@ class Tree:
     """
 
     def __init__(self, root: int) -> None:
-        self._open: list[Directory] = []
+        self._descriptors = Descriptors()
         self._user = os.geteuid()
         self._known: dict[bytes, Directory] = {}
         self.root = Directory(None, b"")
-        self.root.fd = os.open(b".", _FLAGS, dir_fd=root)
+        self.root.fd = os.open(b".", DIRECTORY, dir_fd=root)
         self._directories = [self.root]
         self._describe(self.root)
         if not self.names(self.root):
@@ -58,15 +54,12 @@ class Tree:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_all()
+        self._descriptors.close()
         os.close(self.root.fd)
 
     def fd(self, directory: Directory) -> int:
         """A directory's descriptor (O_PATH), valid until another one is asked for."""
-        if directory.fd < 0:
-            self._make_room()
-            self._reopen(directory)
-        return directory.fd
+        return directory.fd if directory.fd >= 0 else self._descriptors.of(directory)
 
     def fds(self, one: Directory, other: Directory) -> tuple[int, int]:
         """Two directories' descriptors at once."""
@@ -105,14 +98,12 @@ class Tree:
         child = directory.children.get(name)
         if child is not None:
             return child
-        self._make_room()
         try:
-            fd = os.open(name, _FLAGS, dir_fd=self.fd(directory))
+            fd = os.open(name, DIRECTORY, dir_fd=self.fd(directory))
         except (FileNotFoundError, NotADirectoryError):
             return None
         child = self._add(directory, name)
-        child.fd = fd
-        self._open.append(child)
+        self._descriptors.keep(child, fd)
         self._describe(child)
         return child
 
@@ -156,6 +147,17 @@ class Tree:
             return [os.fsencode(name) for name in os.listdir(fd)]
         finally:
             os.close(fd)
+
+    def hide(self, directory: Directory, name: bytes) -> None:
+        """A whiteout: remove what the layers below have of this name."""
+        hiding.hide(self, directory, name)
+
+    def hide_all(self, directory: Directory) -> None:
+        """An opaque whiteout: remove what the layers below have in a directory."""
+        hiding.hide_all(self, directory)
+
+    def settle(self) -> None:
+        """All entries are applied; the metadata of directories comes next."""
 
     def touched(self) -> Iterator[Directory]:
         """All directories that are left, each after those in it."""
@@ -233,38 +235,5 @@ class Tree:
         while waiting:
             here = waiting.pop()
             here.removed = True
-            if here.fd >= 0:
-                os.close(here.fd)
-                here.fd = -1
-                self._open.remove(here)
+            self._descriptors.forget(here)
             waiting += here.children.values()
-
-    def _reopen(self, directory: Directory) -> None:
-        """Open a directory from the closest one above that is open."""
-        closed = []
-        here = directory
-        while here.fd < 0:
-            closed.append(here)
-            here = here.parent
-        fd, passing = here.fd, False
-        while closed:
-            here = closed.pop()
-            try:
-                inner = os.open(here.name, _FLAGS, dir_fd=fd)
-            finally:
-                if passing:
-                    os.close(fd)
-            fd, passing = inner, len(closed) >= _KEPT_ON_THE_WAY
-            if not passing:
-                here.fd = fd
-                self._open.append(here)
-
-    def _make_room(self) -> None:
-        if len(self._open) >= _OPEN_LIMIT:
-            self._close_all()
-
-    def _close_all(self) -> None:
-        for directory in self._open:
-            os.close(directory.fd)
-            directory.fd = -1
-        self._open.clear()

@@ -12,7 +12,8 @@ import pytest
 
 from imgfetch.errors import ContentError
 from imgfetch.fs import openat2, rootdir
-from imgfetch.fs.rootdir import LINK_LIMIT, RootDir
+from imgfetch.fs.rootdir import RootDir
+from imgfetch.fs.walk import LINK_LIMIT
 from tests.support.trees import snapshot_tree
 
 
