@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from imgfetch.bundle.mounts import normalise
 from imgfetch.bundle.process import leads_through_proc
 from imgfetch.errors import DocumentError, InvalidMountError
-from imgfetch.fs.rootdir import LINK_LIMIT
+from imgfetch.fs.walk import LINK_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
