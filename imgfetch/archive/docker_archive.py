@@ -97,6 +97,15 @@ class DockerArchiveSource:
         annotations = {} if tag is None else {REF_NAME: tag}
         return self.fetch(replace(top, annotations=annotations))
 
+    def tags(self) -> list[tuple[str, ...]]:
+        """The tags of all images, in order; the Nth is this archive's ``@N``.
+
+        Raises:
+            NotInStoreError: it is no docker archive.
+            ContentError: it is malformed.
+        """
+        return [image.tags for image in self._images()]
+
     def fetch(self, descriptor: Descriptor) -> Unverified:
         """See `imgfetch.interfaces.Source`."""
         document = self._documents.get(descriptor.digest)

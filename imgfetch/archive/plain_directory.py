@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 VERSION = "version"
+VERSION_DOCUMENT = b"Directory Transport Version: 1.1\n"
 
 _VERSION_LIMIT = 1024
 _KNOWN_VERSION = b"Directory Transport Version: 1."
@@ -61,18 +62,19 @@ class PlainDirectorySource:
 
     def fetch(self, descriptor: Descriptor) -> Unverified:
         """See `imgfetch.interfaces.Source`."""
-        return unverified(self._members, self._file_name(descriptor), descriptor)
-
-    def _file_name(self, descriptor: Descriptor) -> str:
-        """The file of some content: its digest without the algorithm, if that is SHA-256."""
-        digest = descriptor.digest
-        prefix = "" if digest.algorithm == "sha256" else f"{digest.algorithm}-"
-        name = f"{prefix}{digest.encoded}"
-        if mediatype.normalize(descriptor.media_type) in mediatype.MANIFESTS | mediatype.INDEXES:
-            # The manifests below an index; without the suffix they could be a layer's.
-            return f"{name}.manifest.json"
-        return name
+        return unverified(self._members, file_name(descriptor), descriptor)
 
     def close(self) -> None:
         """See `imgfetch.interfaces.Source`."""
         self._members.close()
+
+
+def file_name(descriptor: Descriptor) -> str:
+    """The file of some content: its digest without the algorithm, if that is SHA-256."""
+    digest = descriptor.digest
+    prefix = "" if digest.algorithm == "sha256" else f"{digest.algorithm}-"
+    name = f"{prefix}{digest.encoded}"
+    if mediatype.normalize(descriptor.media_type) in mediatype.MANIFESTS | mediatype.INDEXES:
+        # The manifests below an index; without the suffix they could be a layer's.
+        return f"{name}.manifest.json"
+    return name

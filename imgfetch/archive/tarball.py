@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _ENTRY_LIMIT = 50_000
 _NAME_LIMIT = 1024
 _SCAN = 32 << 10
+# As for layers: far above what any archive needs, far below what fills a disk.
+_RATIO_LIMIT = 1000
+_RATIO_FROM = 100 << 20
 
 
 class _Member(NamedTuple):
@@ -46,11 +49,12 @@ class _Member(NamedTuple):
     link: str | None
 
 
-def open_tarball(path: str, where: str, scratch: str | None) -> TarMembers:
+def open_tarball(path: str | int, where: str, scratch: str | None) -> TarMembers:
     """Open an archive.
 
     Args:
-        path: of the archive: a file or a pipe, compressed or not.
+        path: of the archive, or its descriptor, which stays open: a file or a pipe,
+            compressed or not.
         where: the image's name, for errors.
         scratch: a directory for the decompressed copy, where one is needed.
 
@@ -59,15 +63,7 @@ def open_tarball(path: str, where: str, scratch: str | None) -> TarMembers:
         ContentError: it is not a tar archive, or damaged.
         NoSpaceError: no room for the copy.
     """
-    # A link or a pipe is fine here: whoever names the archive chose it.
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        message = f"{where}: there is no file {path}"
-        raise NotInStoreError(message) from None
-    except OSError as error:
-        message = f"{where}: can't open {path}: {error.strerror}"
-        raise StoreError(message) from error
+    fd = os.dup(path) if isinstance(path, int) else _open(path, where)
     try:
         fd = _seekable(fd, where, scratch)
         return TarMembers(fd, where)
@@ -77,11 +73,23 @@ def open_tarball(path: str, where: str, scratch: str | None) -> TarMembers:
         raise ContentError(message, expected=error.expected, actual=error.actual) from error
     except OSError as error:
         os.close(fd)
-        message = f"{where}: can't read {path}: {error.strerror}"
+        message = f"{where}: can't read it: {error.strerror}"
         raise StoreError(message) from error
     except BaseException:
         os.close(fd)
         raise
+
+
+def _open(path: str, where: str) -> int:
+    # A link or a pipe is fine here: whoever names the archive chose it.
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        message = f"{where}: there is no file {path}"
+        raise NotInStoreError(message) from None
+    except OSError as error:
+        message = f"{where}: can't open {path}: {error.strerror}"
+        raise StoreError(message) from error
 
 
 def _seekable(fd: int, where: str, scratch: str | None) -> int:
@@ -104,8 +112,13 @@ def _copied(content: Decompression, scratch: str | None) -> int:
     import tempfile
 
     directory = scratch or tempfile.gettempdir()
+    size = 0
     with tempfile.TemporaryFile(dir=directory, buffering=0) as copy:
         for chunk in content:
+            size += len(chunk)
+            if size > _RATIO_FROM and size > _RATIO_LIMIT * content.consumed:
+                message = "the archive expands as only a decompression bomb does"
+                raise UnsupportedContentError(message, expected=f"at most {_RATIO_LIMIT} to 1")
             try:
                 write_all(copy.fileno(), chunk)
             except OSError as error:

@@ -81,3 +81,13 @@ def pull_option(function: _Function) -> _Function:
         help="When to ask the registry.  [default: missing]",
     )
     return option(function)
+
+
+def compression_option(function: _Function) -> _Function:
+    """``--compression``, for commands that write a tar."""
+    option = click.option(
+        "--compression",
+        type=click.Choice(["none", "gzip", "zstd"]),
+        help="Around a tar.  [default: as FILE's name says]",
+    )
+    return option(function)

@@ -23,6 +23,8 @@ COMMANDS = {
     "images": "List the images in the store.",
     "inspect": "Show an image's documents.",
     "rmi": "Remove names and what they alone kept.",
+    "save": "Images to an archive or a directory.",
+    "load": "Images from an archive or a directory.",
     "config": "Show each setting and where it comes from.",
     "version": "Show the version.",
 }

@@ -10,11 +10,12 @@ from imgfetch.client.naming import reference_of, stored_reference
 from imgfetch.oci.transport import PathName, parse_image_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
     from imgfetch.bundle.options import RunOptions
+    from imgfetch.client.archives import Saving
     from imgfetch.client.bundles import Unpacking
     from imgfetch.client.containers import Supervision
     from imgfetch.client.settings import Settings
@@ -219,6 +220,51 @@ class Client:
             return 0
         containers.prune_snapshots(self._collaborators)
         return freed
+
+    # Archives
+
+    def save(
+        self,
+        names: Sequence[str],
+        target: str | int,
+        saving: Saving | None = None,
+        *,
+        policy: Policy = "missing",
+    ) -> None:
+        """Write images to an archive or a directory; the same images give the same bytes.
+
+        Args:
+            names: image names.
+            target: a path, or a descriptor to write to.
+            saving: how.
+            policy: when to ask the registry.
+        """
+        from imgfetch.client import archives
+
+        archives.save(
+            self._collaborators, names, target, saving or archives.Saving(), policy=policy
+        )
+
+    def load(self, source: str | int, *, force: bool = False) -> list[PinnedImage]:
+        """Take all images of an archive or a directory into the store, and name them.
+
+        Args:
+            source: a path, or a descriptor to read from.
+            force: whether names that stand for something else may be moved.
+
+        Returns:
+            One entry for each name and platform.
+        """
+        from imgfetch.client import archives
+
+        loaded = archives.load(self._collaborators, source, force=force)
+        pinned = [
+            _pinned(reference, image)
+            for one in loaded
+            for reference in one.references
+            for image in one.images
+        ]
+        return list(dict.fromkeys(pinned))
 
     # Containers
 
