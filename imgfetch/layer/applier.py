@@ -68,7 +68,7 @@ class Applier:
             DiffIDMismatchError: another stream than the config promises.
             NoSpaceError: no space or inodes left.
         """
-        return self._apply(blob, layer, root, Tree(root))
+        return self._apply(blob, layer, root, Tree(root, self._options.limits.directories))
 
     def diff(self, blob: BinaryIO, layer: Layer, root: int, *, opaque: str) -> LayerStats | None:
         """See `imgfetch.interfaces.LayerApplier`.
@@ -77,8 +77,9 @@ class Applier:
             DiffIDMismatchError: another stream than the config promises.
             NoSpaceError: no space or inodes left.
         """
+        limit = self._options.limits.directories
         try:
-            return self._apply(blob, layer, root, DiffTree(root, opaque))
+            return self._apply(blob, layer, root, DiffTree(root, limit, opaque))
         except (LayerError, UnsupportedContentError):
             # What is wrong with it by itself may be right on top of the others, and what
             # is wrong in any case is found again there.

@@ -36,11 +36,13 @@ class DiffTree(Tree):
 
     Args:
         root: an empty directory's descriptor, which stays the caller's.
+        limit: on the number of directories to know of.
+        limit: see `Tree`.
         opaque: name of the extended attribute that marks opaque directories.
     """
 
-    def __init__(self, root: int, opaque: str) -> None:
-        super().__init__(root)
+    def __init__(self, root: int, limit: int, opaque: str) -> None:
+        super().__init__(root, limit)
         self._opaque = opaque
         self._hidden: list[tuple[Directory, bytes]] = []
         self._emptied: list[Directory] = []

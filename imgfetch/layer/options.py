@@ -20,12 +20,14 @@ class Limits:
 
     Attributes:
         entries: in the archive.
+        directories: that the layer makes or touches; they are held in memory.
         size: bytes of the uncompressed stream, and bytes of all files with their holes.
         ratio: bytes of the uncompressed stream for each compressed one.
         ratio_from: size in bytes below which the ratio does not matter.
     """
 
     entries: int = 10_000_000
+    directories: int = 1_000_000
     size: int = _TIB
     ratio: int = 1000
     ratio_from: int = 100 * _MIB

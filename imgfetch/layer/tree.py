@@ -14,10 +14,11 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from imgfetch.errors import LayerLimitError
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.walk import LINK_LIMIT
-from imgfetch.layer.descriptors import DIRECTORY, Descriptors
 from imgfetch.layer import hiding
+from imgfetch.layer.descriptors import DIRECTORY, Descriptors
 from imgfetch.layer.directory import IMPLICIT, Directory
 
 if TYPE_CHECKING:
@@ -26,18 +27,22 @@ if TYPE_CHECKING:
 
     from imgfetch.tar.entry import Entry
 
+_KNOWN_LIMIT = 100_000
+
 
 class Tree:
     """Everything below a root; a context manager, which gives descriptors back.
 
     Args:
         root: its descriptor, which stays the caller's.
+        limit: on the number of directories to know of.
 
     Attributes:
         root: the directory that everything else is in.
     """
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, limit: int) -> None:
+        self._limit = limit
         self._descriptors = Descriptors()
         self._user = os.geteuid()
         self._known: dict[bytes, Directory] = {}
@@ -90,6 +95,9 @@ class Tree:
         if directory is None:
             directory = self._walk(path, create=create)
             if directory is not None:
+                # One directory has any number of paths, with `.` and `//` and through links.
+                if len(self._known) > _KNOWN_LIMIT:
+                    self._known.clear()
                 self._known[path] = directory
         return directory
 
@@ -204,6 +212,9 @@ class Tree:
             raise
 
     def _add(self, directory: Directory, name: bytes) -> Directory:
+        if len(self._directories) >= self._limit:
+            message = "the layer has too many directories"
+            raise LayerLimitError(message, expected=f"at most {self._limit}")
         child = Directory(directory, name)
         directory.children[name] = child
         self._directories.append(child)

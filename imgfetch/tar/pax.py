@@ -27,6 +27,8 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 # What a global header can't say of all entries after it.
 _LOCAL_ONLY = frozenset({b"path", b"linkpath", b"size"})
 _SPARSE = b"GNU.sparse."
+# What it can say. Extended attributes of everything would be a way to make work.
+_GLOBAL = frozenset({b"mtime", b"uid", b"gid"})
 
 Records = tuple[tuple[bytes, bytes], ...]
 """Keyword and value in order: old sparse maps repeat keywords."""
@@ -67,8 +69,7 @@ def check_global(records: Records) -> Records:
         if keyword in _LOCAL_ONLY or keyword.startswith(_SPARSE):
             message = f"a global pax header says {keyword[:40]!r}, which only an entry can have"
             raise MalformedLayerError(message)
-    known = (b"mtime", b"uid", b"gid", _SCHILY_XATTR, _LIBARCHIVE_XATTR)
-    return tuple(record for record in records if record[0].startswith(known))
+    return tuple(record for record in records if record[0] in _GLOBAL)
 
 
 def apply(records: Records, entry: Entry) -> Entry:

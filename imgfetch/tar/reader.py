@@ -13,20 +13,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from imgfetch.errors import LayerLimitError, MalformedLayerError
-from imgfetch.tar import header, pax, sparse
-from imgfetch.tar.entry import printable
+from imgfetch.tar import header, sparse
+from imgfetch.tar.extensions import Extensions, check_names
 from imgfetch.tar.header import BLOCK, ZEROS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imgfetch.tar.entry import Entry
-    from imgfetch.tar.pax import Records
 
 # An extended header is read into memory whole (CVE-2017-14992, CVE-2025-58183).
 EXTENSION_LIMIT = 1 << 20
-# Linux's PATH_MAX, the NUL included.
-NAME_LIMIT = 4096
 
 _PADDING = BLOCK - 1
 
@@ -44,7 +41,7 @@ class TarReader:
         "_at",
         "_chunk",
         "_chunks",
-        "_global",
+        "_extensions",
         "_left",
         "_pad",
         "_position",
@@ -65,7 +62,7 @@ class TarReader:
         # What was not taken yet of the entry's content, and the padding after it.
         self._left = 0
         self._pad = 0
-        self._global: Records = ()
+        self._extensions = Extensions()
 
     def __iter__(self) -> Iterator[Entry]:
         while (entry := self.next()) is not None:
@@ -82,7 +79,7 @@ class TarReader:
         block = self._next_header()
         if block is None:
             return None
-        if block[156] in header.EXTENSIONS or self._global:
+        if block[156] in header.EXTENSIONS or self._extensions.everywhere:
             entry = self._extended(block)
             if entry is None:
                 return None
@@ -196,32 +193,21 @@ class TarReader:
 
     def _extended(self, block: bytes) -> Entry | None:
         """An entry with extension headers before it; None at the archive's end."""
-        records: Records = ()
-        names: dict[int, bytes] = {}
-        while (flag := block[156]) in header.EXTENSIONS:
-            content = self._extension(block)
-            if flag == header.PAX:
-                records += pax.parse(content)
-            elif flag == header.PAX_GLOBAL:
-                self._global += pax.check_global(pax.parse(content))
-            else:
-                names[flag] = content.partition(b"\0")[0]
-            _check_extensions(records, self._global)
+        extensions = self._extensions
+        while block[156] in header.EXTENSIONS:
+            extensions.collect(block[156], self._extension(block))
             following = self._next_header()
             if following is None:
-                if records or names:
-                    _refuse("the archive ends after an extended header")
+                extensions.check_unused()
                 return None
             block = following
-        entry = header.decode(block, self._position + self._at)
-        entry = _with_long_names(entry, names, records)
-        entry = pax.apply(self._global + records, entry)
+        records, entry = extensions.apply(header.decode(block, self._position + self._at))
         if block[156] == header.GNU_SPARSE:
             entry = sparse.old_format(block, entry, self._read_block)
         else:
             self._left = entry.stored
             entry = sparse.pax_format(records, entry, self._read_content_block)
-        _check_names(entry)
+        check_names(entry)
         return entry
 
     def _extension(self, block: bytes) -> bytes:
@@ -247,28 +233,3 @@ class TarReader:
 
 def _refuse(message: str) -> NoReturn:
     raise MalformedLayerError(message)
-
-
-def _with_long_names(entry: Entry, names: dict[int, bytes], records: Records) -> Entry:
-    if names and any(keyword in {b"path", b"linkpath"} for keyword, _ in records):
-        # GNU tar follows the one, Go the other.
-        _refuse(f"{printable(entry.name)} has long names of two formats")
-    name = names.get(header.GNU_LONG_NAME, entry.name)
-    target = names.get(header.GNU_LONG_TARGET, entry.target)
-    return entry._replace(name=name, target=target)
-
-
-def _check_extensions(records: Records, everywhere: Records) -> None:
-    if len(records) + len(everywhere) > 2 * pax.RECORD_LIMIT:
-        message = "an entry has too many extended headers"
-        raise LayerLimitError(message)
-
-
-def _check_names(entry: Entry) -> None:
-    """Refuse names that only extension headers can carry."""
-    for name in (entry.name, entry.target):
-        if b"\0" in name:
-            _refuse(f"a NUL is inside the name {printable(name)}")
-        if len(name) >= NAME_LIMIT:
-            message = f"the name {printable(name)} is too long"
-            raise LayerLimitError(message, expected=f"less than {NAME_LIMIT} bytes")

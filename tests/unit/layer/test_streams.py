@@ -125,11 +125,12 @@ def test_s090_a_layer_that_expands_too_much_is_refused(
     ("limits", "stream"),
     [
         (Limits(entries=2), layer(file("a"), file("b"), file("c"))),
+        (Limits(directories=3), layer(file("a/b/c/x"))),
         (Limits(size=2000, ratio_from=0), layer(file("a", bytes(4000)))),
         (Limits(size=2000), layer(file("a", bytes(1500)), file("b", bytes(1500)))),
         (Limits(size=2000), layer(file("a", size=1 << 32))),
     ],
-    ids=["entries", "stream", "files", "size"],
+    ids=["entries", "directories", "stream", "files", "size"],
 )
 def test_s090_limits_are_kept(sandbox: Sandbox, limits: Limits, stream: bytes) -> None:
     with pytest.raises(LayerLimitError):

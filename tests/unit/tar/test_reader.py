@@ -306,13 +306,14 @@ def test_r065_a_prefix_comes_before_the_name() -> None:
 def test_r065_global_headers_say_something_of_all_entries() -> None:
     stream = layer(
         pax({b"comment": b"x"}, flag=b"g"),
-        pax({b"uid": b"5", b"mtime": b"7"}, flag=b"g"),
+        pax({b"uid": b"5", b"mtime": b"7", b"SCHILY.xattr.user.a": b"x"}, flag=b"g"),
         file("a"),
         pax({b"uid": b"6"}),
         file("b"),
         pax({b"uid": b""}),
         file("c"),
     )
+    assert not any(entry.xattrs for entry in entries(stream))
     found = [(entry.uid, entry.mtime_ns) for entry in entries(stream)]
     assert found == [(5, 7_000_000_000), (6, 7_000_000_000), (0, 7_000_000_000)]
     assert names(layer(pax({b"comment": b"x"}, flag=b"g"))) == []
