@@ -38,7 +38,7 @@ class Launch:
         preserve_fds: descriptors from 3 on that it gets.
         terminal: becomes its terminal, and its standard descriptors; None for ours.
         signal_mask: signals blocked in it.
-        pid_namespace: whether it gets one; see `fresh_proc_allowed`.
+        pid_namespace: whether it gets one; see `imgfetch.runtime.mountinfo`.
     """
 
     argv: tuple[str, ...]
@@ -49,22 +49,6 @@ class Launch:
     terminal: int | None = None
     signal_mask: frozenset[int] = frozenset()
     pid_namespace: bool = True
-
-
-def fresh_proc_allowed(mountinfo: str = "/proc/self/mountinfo") -> bool:
-    """Whether a user namespace may mount procfs.
-
-    The kernel refuses where parts of the one there is are hidden by mounts, as in a
-    pod: a new one would show them. (proc_pid_mountinfo(5) has the format.)
-    """
-    try:
-        with open(mountinfo, encoding="utf-8", errors="surrogateescape") as file:
-            points = [line.split()[4] for line in file]
-    except OSError:
-        return True
-    hiding = [point for point in points if point.startswith("/proc/")]
-    # An empty directory hides nothing by being mounted on.
-    return all(point == "/proc/sys/fs/binfmt_misc" for point in hiding)
 
 
 def start(launch: Launch) -> int:

@@ -15,6 +15,7 @@ from imgfetch.runtime.cgroups import remove_leftover
 from imgfetch.runtime.failure import failure
 from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
+from imgfetch.runtime.mountinfo import root_is_initramfs
 from imgfetch.runtime.supervision import Outcome, Supervisor, TimeLimits, kill, signals_blocked
 from imgfetch.runtime.terminal import check_passed_on, terminal_kept
 
@@ -54,8 +55,7 @@ class Runc:
             runc gives NOTIFY_SOCKET and LISTEN_FDS a meaning.
         rootless: whether this is in a user namespace other than the machine's first.
         pid_namespace: whether the runtime is in one besides the container's, so that all
-            ends with this process; see `imgfetch.runtime.launch.fresh_proc_allowed`.
-        no_pivot: for a root file system that is an initramfs.
+            ends with this process; see `imgfetch.runtime.mountinfo.fresh_proc_allowed`.
         stdio: what the container is connected to.
         limits: of time.
         signal_proxy: whether signals are passed on to the container.
@@ -65,7 +65,6 @@ class Runc:
     search_path: str
     rootless: bool = False
     pid_namespace: bool = True
-    no_pivot: bool = False
     stdio: Stdio = field(default_factory=Stdio)
     limits: TimeLimits = field(default_factory=TimeLimits)
     signal_proxy: bool = True
@@ -166,7 +165,7 @@ class Runc:
         if self.rootless:
             argv += ["--cgroup-manager=disabled"] if self.program.is_crun else ["--rootless=true"]
         argv += ["run", "--pid-file", f"{bundle / PID}", "--bundle", f"{bundle}"]
-        if self.no_pivot:
+        if root_is_initramfs():
             argv.append("--no-pivot")
         if self.stdio.preserve_fds:
             argv += ["--preserve-fds", str(self.stdio.preserve_fds)]

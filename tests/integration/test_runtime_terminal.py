@@ -152,18 +152,15 @@ def test_the_terminal_gets_its_modes_back(tmp_path: Path, killed: bool) -> None:
 
 
 def test_a_terminal_without_input_has_none(tmp_path: Path) -> None:
-    with session(
-        tmp_path, ["sh", "-c", "stty -a >/dev/null && echo is one"], Stdio(tty=True)
-    ) as run:
+    with session(tmp_path, ["sh", "-c", "stty >/dev/null && echo is one"], Stdio(tty=True)) as run:
         run.screen.expect("is one")
         assert run.status() == 0
 
 
 def test_a_terminal_is_made_where_the_caller_has_none(tmp_path: Path) -> None:
     """A script's -t: all output arrives, with the line ends of a terminal."""
-    script = (
-        "stty size; stty -a >/dev/null && echo is one; echo error >&2; head -c 300000 /dev/zero"
-    )
+    # The runtime passes the size on a moment after the start, if the bundle does not have it.
+    script = "until stty size 2>/dev/null; do :; done; echo error >&2; head -c 300000 /dev/zero"
     write_bundle(tmp_path, ["sh", "-c", script], tty=True)
     output = tmp_path / "out"
 
@@ -177,4 +174,4 @@ def test_a_terminal_is_made_where_the_caller_has_none(tmp_path: Path) -> None:
         return runc.run(new_container_id(), tmp_path)
 
     assert forked(work) == 0
-    assert output.read_bytes() == b"24 80\r\nis one\r\nerror\r\n" + bytes(300_000)
+    assert output.read_bytes() == b"24 80\r\nerror\r\n" + bytes(300_000)

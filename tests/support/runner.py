@@ -15,7 +15,7 @@ from typing import Any
 from imgfetch.fs import linux
 from imgfetch.fs.idmap import IdMapping
 from imgfetch.runtime.identifiers import new_container_id
-from imgfetch.runtime.launch import fresh_proc_allowed
+from imgfetch.runtime.mountinfo import fresh_proc_allowed
 from imgfetch.runtime.program import find_runtime
 from imgfetch.runtime.runc import Runc
 from imgfetch.runtime.rundir import RunDirectory, collect_dead

@@ -1,4 +1,4 @@
-"""Which processes a watchdog ends, and whether a new /proc may be mounted."""
+"""Which processes a watchdog ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from imgfetch.runtime.launch import fresh_proc_allowed
 from imgfetch.runtime.watchdog import Watchdog, descendants, kill_tree
 
 # Two shells, one below the other, that start a sleep each.
@@ -76,27 +75,3 @@ def test_a_container_is_killed_by_its_pid_file(tmp_path: Path) -> None:
         pid_file.write_text(str(process.pid))
         Watchdog.kill_container(pid_file)
         assert process.wait() == -signal.SIGKILL
-
-
-MOUNT = "24 1 0:22 / {} rw,nosuid - proc proc rw\n"
-
-
-@pytest.mark.parametrize(
-    ("points", "allowed"),
-    [
-        (["/proc"], True),
-        (["/proc", "/proc/sys/fs/binfmt_misc", "/process"], True),
-        (["/proc", "/proc/kcore"], False),
-        (["/proc", "/proc/sys"], False),
-    ],
-)
-def test_a_masked_proc_is_recognised(tmp_path: Path, points: list[str], allowed: bool) -> None:
-    """R164."""
-    mountinfo = tmp_path / "mountinfo"
-    mountinfo.write_text("".join(MOUNT.format(point) for point in points))
-    assert fresh_proc_allowed(str(mountinfo)) == allowed
-
-
-def test_without_a_list_of_mounts_it_is_tried(tmp_path: Path) -> None:
-    """R170."""
-    assert fresh_proc_allowed(str(tmp_path / "missing"))
