@@ -89,27 +89,29 @@ class CommandLine:
         """Runs a command in a child, with what its own children say."""
         whole = self._whole(arguments)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            status = forked(lambda: _redirected(whole, out.fileno(), err.fileno()), self.user)
+            status = forked(lambda: self._redirected(whole, out.fileno(), err.fileno()), self.user)
             texts = []
             for file in (out, err):
                 file.seek(0)
                 texts.append(file.read().decode(errors="backslashreplace"))
         return Said(status, *texts)
 
+    def _redirected(self, arguments: list[str], out: int, err: int) -> int:
+        if self.user is not None:
+            os.environ.update(self.user.environment())
+            os.environ.pop("XDG_CONFIG_HOME", None)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - as long as the process
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - as long as the process
+        try:
+            return invoke(arguments)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+
     def _whole(self, arguments: tuple[str | Path, ...]) -> list[str]:
         return ["--store", str(self.store), *map(str, arguments)]
-
-
-def _redirected(arguments: list[str], out: int, err: int) -> int:
-    os.dup2(out, 1)
-    os.dup2(err, 2)
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - as long as the process
-    sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115 - as long as the process
-    try:
-        return invoke(arguments)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
 
 
 @pytest.fixture

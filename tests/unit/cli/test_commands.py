@@ -12,6 +12,7 @@ import pytest
 from imgfetch import __version__
 from imgfetch.cli.output import human_size
 from imgfetch.cli.root import COMMANDS
+from imgfetch.cli.settings import SETTINGS
 from tests.support.commandline import CommandLine
 from tests.support.images import (
     CREATED,
@@ -305,9 +306,8 @@ def test_config_shows_values_and_sources(
         "progress": ("auto", "default"),
         "quiet": (True, "flag"),
     }
-    assert shown == {
-        name: {"value": value, "source": source} for name, (value, source) in expected.items()
-    }
+    assert set(shown) == set(SETTINGS)
+    assert {name: (shown[name]["value"], shown[name]["source"]) for name in expected} == expected
 
 
 def test_config_is_a_table(

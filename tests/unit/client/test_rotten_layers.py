@@ -70,8 +70,9 @@ def test_a_run_of_a_rotten_layer_leaves_no_snapshot_of_it(pulled: Pulled, tmp_pa
     said = pulled.command_line.forked(*words).failed(125)
     assert "was damaged in the store" in said.err
     assert not runtime.was_started
-    (lowest,) = (pulled.command_line.store / "snapshots/root").iterdir()
-    assert lowest.name == pulled.image.diff_ids[0].encoded
+    # The layer below it may be there by now, or not.
+    names = {path.name for path in (pulled.command_line.store / "snapshots/root").iterdir()}
+    assert names <= {pulled.image.diff_ids[0].encoded}
     assert not pulled.layer.exists()
     assert not (pulled.command_line.store / "runs").exists()
 
