@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgfetch.registry import credentials, hosts_toml, registries_conf
+from imgfetch.registry import credentials, hosts_toml, registries_conf, registries_files
 from imgfetch.registry.settings import RegistrySettings
 
 if TYPE_CHECKING:
@@ -88,23 +88,13 @@ def certificate_directories(home: Path, system: Path = _SYSTEM) -> tuple[Path, .
 def registries(
     environment: Mapping[str, str], home: Path, system: Path = _SYSTEM
 ) -> RegistriesConf:
-    """Mirrors and blocked registries, by containers-registries.conf(5).
-
-    A user's file is read instead of the system's; files in the drop-in directories are
-    read after it, the system's before the user's.
+    """Mirrors, blocked registries and short names, by containers-registries.conf(5).
 
     Raises:
         UsageError: a file can't be read or understood.
     """
-    named = environment.get("CONTAINERS_REGISTRIES_CONF")
-    user = home / ".config/containers"
-    if named:
-        return registries_conf.load([Path(named)])
-    main = user / "registries.conf"
-    files = [main if main.is_file() else system / "containers/registries.conf"]
-    for directory in (system / "containers/registries.conf.d", user / "registries.conf.d"):
-        files += sorted(directory.glob("*.conf"))
-    return registries_conf.load(files)
+    files = registries_files.paths(environment, str(home), str(system))
+    return registries_conf.load([Path(path) for path in files])
 
 
 def hosts(system: Path = _SYSTEM) -> dict[str, Hosts]:

@@ -83,7 +83,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _tls_error(error: ssl.SSLError, where: str, origin: Origin) -> TLSError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message or error.reason or "verification failed"
+        reason = getattr(error, "verify_message", "") or "verification failed"
         message = f"the certificate of {where} is not accepted: {reason}"
         if "not yet valid" in reason or "expired" in reason:
             return TLSError(message, hint=_CLOCK)
@@ -92,9 +92,10 @@ def _tls_error(error: ssl.SSLError, where: str, origin: Origin) -> TLSError:
             hint="--ca FILE trusts its authority; "
             f"--insecure-skip-verify {origin.netloc} trusts anybody",
         )
-    reason = (error.reason or type(error).__name__).replace("_", " ").lower()
-    message = f"no TLS connection to {where}: {reason}"
-    if error.reason in _PLAIN_REASONS:
+    # Only errors that come from OpenSSL itself have a reason.
+    reason = getattr(error, "reason", None) or ""
+    message = f"no TLS connection to {where}: {reason.replace('_', ' ').lower() or 'cut off'}"
+    if reason in _PLAIN_REASONS:
         return TLSError(
             message, hint=f"if it speaks plain HTTP, allow that with --plain-http {origin.netloc}"
         )
@@ -146,12 +147,17 @@ def _os_error(error: BaseException, where: str) -> NetworkError:
     return NetworkError(f"no connection to {where}: {detail}")
 
 
+def _no_connection(error: BaseException, where: str) -> NetworkError:
+    return _os_error(error.__cause__ or error, where)
+
+
 # In this order: what libraries wrap comes before what they wrap it into.
 _KINDS = (
     (socket.gaierror, _name),
     (urllib3.exceptions.NameResolutionError, _name),
     (urllib3.exceptions.ProxyError, _proxy),
     (ConnectionRefusedError, _refused),
+    (urllib3.exceptions.NewConnectionError, _no_connection),
     (urllib3.exceptions.ConnectTimeoutError, _timeout),
     (urllib3.exceptions.ReadTimeoutError, _stalled),
     (TimeoutError, _stalled),
