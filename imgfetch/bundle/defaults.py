@@ -48,6 +48,13 @@ NETWORK_SYSCTLS: Final = {
 
 TTY_GROUP: Final = 5
 
+# What the runtime puts into every ``/dev`` itself: runtime-spec config-linux.md "Default
+# Devices". Bound there too, runc opens the host's to make a file of it and gets ENXIO.
+DEVICES: Final = frozenset(
+    f"/dev/{name}"
+    for name in ("null", "zero", "full", "random", "urandom", "tty", "console", "ptmx")
+)
+
 
 def proc() -> Mount:
     """A fresh ``/proc``."""

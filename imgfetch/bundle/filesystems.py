@@ -157,7 +157,9 @@ def _bound_devices(
     if privileged:
         pairs = {node.path: node.path for node in host.host_devices} | pairs
     return [
-        _bind(BindMount(source, target, recursive=False), host) for target, source in pairs.items()
+        _bind(BindMount(source, target, recursive=False), host)
+        for target, source in pairs.items()
+        if target not in defaults.DEVICES
     ]
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from imgfetch.bundle import elf
 from imgfetch.bundle.filesystems import INIT_PATH
-from imgfetch.bundle.targets import resolve
-from imgfetch.errors import ContentError, DocumentError
+from imgfetch.bundle.view import Found, Unknowable, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,18 +56,21 @@ def check_command(
             that foreign programs may run.
 
     Returns:
-        None when nothing speaks against it. What is on a mount is not looked at.
+        None when nothing speaks against it, as far as that can be told: of what is mounted,
+        only what is bound from the host is looked at.
     """
-    return _Check(root, spec, architecture, emulates=emulates).command()
+    try:
+        return _Check(root, spec, architecture, emulates=emulates).command()
+    except Unknowable:
+        return None
 
 
 class _Check:
     def __init__(
         self, root: RootDir, spec: Mapping[str, Any], architecture: str, *, emulates: bool
     ) -> None:
-        self._root = root
+        self._view = View(root, spec["mounts"])
         self._process = spec["process"]
-        self._mounts = [os.fsencode(mount["destination"]) for mount in spec["mounts"]]
         self._architecture = architecture
         self._emulates = emulates
 
@@ -84,12 +86,10 @@ class _Check:
         denied = False
         for directory in self._search_path():
             path = posixpath.join(directory, name)
-            if self._on_mount(path):
-                return None
-            found = self._lookup(path)
-            if found is not None and stat.S_ISREG(found.st_mode):
-                if self._may_execute(found):
-                    return self._format(path, name, 0)
+            found = self._view.find(path)
+            if found is not None and stat.S_ISREG(found.status.st_mode):
+                if self._may_execute(found.status):
+                    return self._format(found, name, 0)
                 denied = True
         if denied:
             return Unrunnable(CANNOT_INVOKE, f"{name}: permission denied")
@@ -101,29 +101,15 @@ class _Check:
         cwd = self._process["cwd"]
         return [posixpath.join(cwd, directory) for directory in path.split(":")]
 
-    def _on_mount(self, path: str) -> bool:
-        """Whether a path, or what it stands for, is on another file system."""
-        try:
-            places = {os.fsencode(posixpath.normpath(path)), resolve(self._root, os.fsencode(path))}
-        except DocumentError:
-            return False
-        return any(
-            place == mount or place.startswith(mount + b"/")
-            for place in places
-            for mount in self._mounts
-        )
-
     def _file(self, path: str, name: str, depth: int) -> Unrunnable | None:
-        if self._on_mount(path):
-            return None
-        found = self._lookup(path)
+        found = self._view.find(path)
         if found is None:
             return Unrunnable(NOT_FOUND, f"{name}: no such file or directory")
-        if stat.S_ISDIR(found.st_mode):
+        if stat.S_ISDIR(found.status.st_mode):
             return Unrunnable(CANNOT_INVOKE, f"{name}: is a directory")
-        if not stat.S_ISREG(found.st_mode) or not self._may_execute(found):
+        if not stat.S_ISREG(found.status.st_mode) or not self._may_execute(found.status):
             return Unrunnable(CANNOT_INVOKE, f"{name}: permission denied")
-        return self._format(path, name, depth)
+        return self._format(found, name, depth)
 
     def _may_execute(self, found: os.stat_result) -> bool:
         user = self._process["user"]
@@ -136,11 +122,10 @@ class _Check:
             return bool(found.st_mode & stat.S_IXGRP)
         return bool(found.st_mode & stat.S_IXOTH)
 
-    def _format(self, path: str, name: str, depth: int) -> Unrunnable | None:
-        try:
-            fd = self._root.open_file(os.fsencode(path))
-        except (OSError, ContentError):
-            return None  # execute permission without read permission is enough to run it
+    def _format(self, found: Found, name: str, depth: int) -> Unrunnable | None:
+        fd = self._view.open(found)
+        if fd is None:
+            return None
         try:
             head = os.pread(fd, _SHEBANG_LIMIT, 0)
             if head.startswith(b"#!"):
@@ -187,16 +172,10 @@ class _Check:
         if program.interpreter is None:
             return None
         loader = os.fsdecode(program.interpreter)
-        if self._on_mount(loader) or self._lookup(loader) is not None:
+        if self._view.find(loader) is not None:
             return None
         return Unrunnable(
             NOT_FOUND,
             f"{name}: its dynamic loader {loader} is not in the image",
             "the program was built for another C library or distribution",
         )
-
-    def _lookup(self, path: str) -> os.stat_result | None:
-        try:
-            return self._root.lookup(os.fsencode(path))
-        except OSError:
-            return None  # too many links, a name that is too long: not there

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from imgfetch.bundle.host import DeviceNode, HostFacts
 from imgfetch.bundle.options import (
     BindMount,
+    Device,
     FileOptions,
     ImageMount,
     RunOptions,
@@ -154,3 +156,18 @@ def test_processes_of_the_host_are_seen_through_its_own_proc() -> None:
     assert mount_at(make_spec(options, host=by_hand), "/proc")["type"] == "bind"
     assert mount_at(make_spec(options), "/proc")["type"] == "proc"
     assert mount_at(make_spec(host=by_hand), "/proc")["type"] == "proc"
+
+
+def test_devices_that_the_runtime_makes_are_not_bound_as_well() -> None:
+    """Otherwise runc makes a file of the host's /dev/tty, and gets ENXIO without a terminal."""
+    names = ("null", "tty", "console", "ptmx", "random", "full", "fuse")
+    host = rootless_host(host_devices=tuple(DeviceNode(f"/dev/{n}", "c", 1, 1) for n in names))
+    spec = make_spec(RunOptions(security=SecurityOptions(privileged=True)), host=host)
+    bound = {path for path in destinations(spec) if path.removeprefix("/dev/") in names}
+    assert bound == {"/dev/fuse"}
+    asked = make_spec(files(devices=(Device("/dev/tty", "/dev/tty"),)), host=_with_any_device())
+    assert "/dev/tty" not in destinations(asked)
+
+
+def _with_any_device() -> HostFacts:
+    return rootless_host(find_device=lambda path: DeviceNode(path, "c", 5, 0))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -56,6 +57,7 @@ def check(
     path: str = "/usr/bin:/bin",
     user: dict[str, Any] | None = None,
     mounts: tuple[str, ...] = ("/proc", "/dev"),
+    binds: dict[str, Path] | None = None,
     architecture: str = "amd64",
     emulates: bool = False,
 ) -> Unrunnable | None:
@@ -66,7 +68,13 @@ def check(
             "env": [f"PATH={path}"],
             "user": user or {"uid": 0, "gid": 0},
         },
-        "mounts": [{"destination": place} for place in mounts],
+        "mounts": [
+            *({"destination": place} for place in mounts),
+            *(
+                {"destination": place, "source": str(source), "options": ["rbind", "ro"]}
+                for place, source in (binds or {}).items()
+            ),
+        ],
     }
     with RootDir.open(rootfs) as root:
         return check_command(root, spec, architecture=architecture, emulates=emulates)
@@ -254,3 +262,61 @@ def test_links_that_go_round_are_not_there(rootfs: Path) -> None:
 def test_a_program_that_may_not_be_read_may_still_run(rootfs: Path) -> None:
     write(rootfs, "usr/bin/secret", (rootfs / "bin/busybox").read_bytes(), 0o711)
     assert check(rootfs, "secret", user={"uid": 5, "gid": 5}) is None
+
+
+def test_what_is_bound_from_the_host_is_looked_at(rootfs: Path, tmp_path: Path) -> None:
+    """R141: a script of the caller's whose interpreter the image lacks, for one."""
+    work = tmp_path / "work"
+    work.mkdir()
+    write(work, "orphan", "#!/no/such\n")
+    write(work, "script", "#!/bin/sh\n")
+    write(work, "data", "data", 0o644)
+    (work / "link").symlink_to("orphan")
+    (work / "absolute").symlink_to("/bin/sh")
+    (work / "away").symlink_to("/etc/hostname")
+    binds = {"/work": work, "/usr/bin/tool": work / "orphan"}
+    for args, status in (
+        (("/work/orphan",), 127),
+        (("/work/link",), 127),
+        (("/work/none",), 127),
+        (("/work/away",), 127),
+        (("/work/data",), 126),
+        (("/work",), 126),
+        (("tool",), 127),
+        (("/work/script",), None),
+        (("/work/absolute",), None),
+    ):
+        refusal = check(rootfs, *args, binds=binds)
+        assert (refusal.status if refusal else None) == status, args
+
+
+def test_a_later_mount_covers_an_earlier_one(rootfs: Path, tmp_path: Path) -> None:
+    lower, upper = tmp_path / "lower", tmp_path / "upper"
+    for directory, interpreter in ((lower, "/no/such"), (upper, "/bin/sh")):
+        directory.mkdir()
+        write(directory, "tool", f"#!{interpreter}\n")
+    assert check(rootfs, "/a/b/tool", binds={"/a": tmp_path, "/a/b": upper}) is None
+    refusal = check(rootfs, "/a/b/tool", binds={"/a": tmp_path, "/a/b": lower})
+    assert refusal is not None
+
+
+def test_a_source_may_be_a_link_of_the_hosts(rootfs: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    write(work, "orphan", "#!/no/such\n")
+    (tmp_path / "elsewhere").symlink_to("work")
+    refusal = check(rootfs, "/w/orphan", binds={"/w": tmp_path / "elsewhere"})
+    assert refusal is not None
+    assert refusal.status == 127
+
+
+@pytest.mark.parametrize("source", ["/proc", "/proc/self", "/dev", "/sys"])
+def test_what_depends_on_who_looks_is_left_to_the_runtime(rootfs: Path, source: str) -> None:
+    assert check(rootfs, "/mnt/no-such", binds={"/mnt": Path(source)}) is None
+
+
+def test_nothing_but_regular_files_is_opened(rootfs: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo", 0o755)
+    refusal = check(rootfs, "/w/fifo", binds={"/w": tmp_path})
+    assert refusal is not None
+    assert refusal.status == 126
