@@ -63,7 +63,13 @@ class DiffTree(Tree):
         self._hidden.append((directory, name))
 
     def hide_all(self, directory: Directory) -> None:
-        """See `Tree.hide_all`."""
+        """See `Tree.hide_all`.
+
+        Raises:
+            DependsOnLowerError: the root, whose mark overlayfs does not look at.
+        """
+        if directory is self.root:
+            _refuse(b"/")
         self._emptied.append(directory)
 
     def remove(self, directory: Directory, name: bytes) -> None:
