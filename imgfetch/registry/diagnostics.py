@@ -20,6 +20,7 @@ from imgfetch.registry import challenge
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from imgfetch.errors import NetworkError
     from imgfetch.registry.response import Response
 
 ERROR_LIMIT = 64 << 10
@@ -45,6 +46,14 @@ class Subject:
     login: str
     account: str = ""
     note: str = ""
+
+
+def about(what: str, error: NetworkError) -> NetworkError:
+    """The same error, saying what was being asked for."""
+    if not error.message.startswith(what):
+        error.message = f"{what}: {error.message}"
+        error.args = (error.message,)
+    return error
 
 
 def printable(text: str) -> str:

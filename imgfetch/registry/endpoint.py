@@ -138,7 +138,7 @@ class Endpoint:
             except NetworkError as error:
                 delay = attempts.delay() if error.transient else None
                 if delay is None:
-                    raise
+                    raise diagnostics.about(what, error)  # noqa: B904 - it is the same error
             self.clock.sleep(delay)
 
     def write(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import NetworkError, RegistryError, SizeMismatchError
 from imgfetch.oci import mediatype
-from imgfetch.registry import encoding
+from imgfetch.registry import diagnostics, encoding
 from imgfetch.registry.retry import TransferAttempts
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ class BlobTransfer:
                     attempts.progress(len(chunk))
                     yield chunk
             except NetworkError as error:
+                fault = diagnostics.about(self._what, error)
                 if not error.transient:
                     raise
-                fault = error
             if position == self._size:
                 return
             if fault is None and position == start:

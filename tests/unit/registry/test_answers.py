@@ -164,14 +164,14 @@ def test_an_answer_that_is_no_http_is_an_error_of_ours(world: World, raw: bytes)
 def test_r021_a_name_that_does_not_exist_is_told_at_once(world: World) -> None:
     error = error_of(world)
     assert isinstance(error, NetworkError)
-    assert error.message == "the name of registry.test can't be resolved"
+    assert error.message == "registry.test/app:1: the name of registry.test can't be resolved"
     assert world.clock.slept == []
 
 
 def test_r021_a_port_that_nobody_listens_on_is_told_at_once(world: World) -> None:
     world.names.addresses["registry.test"] = "203.0.113.9"
     error = error_of(world)
-    assert error.message == "registry.test refuses connections"
+    assert error.message == "registry.test/app:1: registry.test refuses connections"
     assert world.clock.slept == []
 
 

@@ -99,7 +99,8 @@ def test_an_unreachable_network_is_named() -> None:
     client = RegistryClient(clock=FakeClock(), dialer=Unreachable())
     with pytest.raises(NetworkError) as caught:
         client.source(Reference.parse("registry.test/app:1")).resolve()
-    assert caught.value.message == "no connection to registry.test: Network is unreachable"
+    expected = "registry.test/app:1: no connection to registry.test: Network is unreachable"
+    assert caught.value.message == expected
     client.close()
 
 
