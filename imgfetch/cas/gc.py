@@ -11,7 +11,7 @@ import os
 import stat
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from imgfetch.cas.ingest import PARTIAL
 from imgfetch.cas.locks import LOCKS
@@ -24,7 +24,7 @@ from imgfetch.oci.document import MANIFEST_LIMIT
 from imgfetch.oci.manifest import Index, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from imgfetch.cas.directory import LayoutStore
     from imgfetch.oci.descriptor import Descriptor
@@ -36,11 +36,27 @@ _DIGEST_LOCKS = tuple(f"{algorithm}-" for algorithm in ENCODED_LENGTH)
 _DOCUMENTS = mediatype.INDEXES | mediatype.MANIFESTS | mediatype.GENERIC
 
 
-def collect(store: LayoutStore, *, timeout: float = 0, partial_age: float = PARTIAL_AGE) -> int:
+class DocumentReader(Protocol):
+    """Gives documents: the part of a `ContentStore` that tells what leads where."""
+
+    def read(self, descriptor: Descriptor, limit: int) -> bytes:
+        """See `imgfetch.interfaces.ContentStore`."""
+        ...
+
+
+def collect(
+    store: LayoutStore,
+    *,
+    content: DocumentReader | None = None,
+    timeout: float = 0,
+    partial_age: float = PARTIAL_AGE,
+) -> int:
     """Delete what no name leads to.
 
     Args:
         store: the store.
+        content: where documents are that may lead to content of the store; the store itself
+            by default.
         timeout: seconds to wait for pulls and runs to end: they may be about to name, or
             are reading, what has no name.
         partial_age: keep broken transfers that are younger, in seconds.
@@ -57,17 +73,42 @@ def collect(store: LayoutStore, *, timeout: float = 0, partial_age: float = PART
         return 0
     root.create()
     with root.locks.deleting_content(timeout):
-        live = reachable(store)
-        freed = 0
+        doomed = garbage(store, content=content, partial_age=partial_age)
         with root.errors("clean up"):
-            for path in _unreachable(root.path, live):
-                freed += _delete(path)
-            for path in _leftovers(root.path, time.time() - partial_age):
-                freed += _delete(path)
-        return freed
+            return sum(map(_delete, doomed))
 
 
-def reachable(store: LayoutStore) -> set[Digest]:
+def garbage(
+    store: LayoutStore,
+    *,
+    content: DocumentReader | None = None,
+    without: Collection[str] = (),
+    partial_age: float = PARTIAL_AGE,
+) -> list[str]:
+    """The files that `collect` deletes when nobody uses content.
+
+    Args:
+        store: the store.
+        content: see `collect`.
+        without: names to be taken for removed.
+        partial_age: see `collect`.
+
+    Raises:
+        StoreCorruptError: what is to be kept can't be told.
+    """
+    if not store.root.exists():
+        return []
+    live = reachable(store, content=content, without=without)
+    with store.root.errors("look through"):
+        return [
+            *_unreachable(store.path, live),
+            *_leftovers(store.path, time.time() - partial_age),
+        ]
+
+
+def reachable(
+    store: LayoutStore, *, content: DocumentReader | None = None, without: Collection[str] = ()
+) -> set[Digest]:
     """All digests that ``index.json`` leads to, whether their content is there or not.
 
     Raises:
@@ -78,21 +119,31 @@ def reachable(store: LayoutStore) -> set[Digest]:
     if index.foreign:
         message = f"index.json of {store.path} has {index.foreign} digests of unknown kinds"
         raise StoreCorruptError(message, hint="nothing was deleted: they may lead to anything")
-    live: set[Digest] = set()
-    waiting = list(index.entries)
+    entries = (entry for entry in index.entries if entry.ref_name not in without)
+    return set(reach(entries, content or store))
+
+
+def reach(descriptors: Iterable[Descriptor], content: DocumentReader) -> dict[Digest, Descriptor]:
+    """All that descriptors lead to, themselves included.
+
+    Raises:
+        StoreCorruptError: see `reachable`.
+    """
+    live: dict[Digest, Descriptor] = {}
+    waiting = list(descriptors)
     while waiting:
         descriptor = waiting.pop()
         if descriptor.digest not in live:
-            live.add(descriptor.digest)
-            waiting.extend(_children(store, descriptor))
+            live[descriptor.digest] = descriptor
+            waiting.extend(_children(content, descriptor))
     return live
 
 
-def _children(store: LayoutStore, descriptor: Descriptor) -> Iterable[Descriptor]:
+def _children(content: DocumentReader, descriptor: Descriptor) -> Iterable[Descriptor]:
     if mediatype.normalize(descriptor.media_type) not in _DOCUMENTS:
         return ()
     try:
-        raw = store.read(descriptor, MANIFEST_LIMIT)
+        raw = content.read(descriptor, MANIFEST_LIMIT)
         document = parse(raw, descriptor.media_type, f"manifest {descriptor.digest}")
     except NotInStoreError:
         return ()
@@ -139,6 +190,16 @@ def _names(directory: str) -> list[str]:
     with suppress(FileNotFoundError):
         return os.listdir(directory)
     return []
+
+
+def freeable(path: str) -> int:
+    """How many bytes are freed when a file is deleted; 0 for what is no file of ours."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return 0
+    kind = stat.S_IFMT(status.st_mode)
+    return status.st_size if kind in {stat.S_IFREG, stat.S_IFLNK} else 0
 
 
 def _delete(path: str) -> int:

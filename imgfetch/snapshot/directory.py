@@ -28,7 +28,7 @@ from imgfetch.fs.removal import remove_tree
 from imgfetch.snapshot.overlayfs import LINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from imgfetch.interfaces import LayerStats
 
@@ -198,13 +198,28 @@ class SnapshotDirectory:
         Returns:
             Whether it is gone; False where it is in use.
         """
+        # What is built on it is looked for only when it is ours: whoever builds on it holds
+        # it, and is found among the others later.
+        return self._remove(name, lambda: not self._is_parent(name))
+
+    def discard(self, name: str) -> bool:
+        """Remove a snapshot that is damaged, whatever was built on it, unless it is in use.
+
+        Returns:
+            Whether it is gone.
+        """
+        return self._remove(name, lambda: True)
+
+    def _is_parent(self, name: str) -> bool:
+        return any(self.record(other).parent == name for other in self.names())
+
+    def _remove(self, name: str, may_go: Callable[[], bool]) -> bool:
         path = f"{self.path}/{name}"
         descriptor = claim_abandoned(path)
         if descriptor is None:
             return not os.path.lexists(path)
         try:
-            # Only now: whoever builds on it holds it, and is found among the others later.
-            if any(self.record(other).parent == name for other in self.names()):
+            if not may_go():
                 return False
             # Under a staging name first: half a tree must never have a snapshot's name.
             doomed = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"

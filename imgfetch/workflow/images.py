@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import ReferenceStore
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
-    from imgfetch.oci.image import Image
+    from imgfetch.oci.image import Image, Layer
     from imgfetch.oci.reference import Reference
     from imgfetch.workflow.resolve import Documents
 
@@ -26,21 +26,35 @@ class StoredImage:
         name: None for an entry without one.
         descriptor: what the name stands for.
         images: those of its platforms whose documents are there.
+        shared_size: bytes of its blobs that other images have too.
+        last_used: seconds since the epoch, to a day; None where nobody knows.
     """
 
     name: str | None
     descriptor: Descriptor
     images: tuple[Image, ...]
+    shared_size: int = 0
+    last_used: float | None = None
+
+    @property
+    def blobs(self) -> list[Descriptor]:
+        """All its configs and layers, each once."""
+        blobs = {
+            descriptor.digest: descriptor
+            for image in self.images
+            for descriptor in (image.manifest.config, *image.manifest.layers)
+        }
+        return list(blobs.values())
 
     @property
     def size(self) -> int:
         """Bytes of all its configs and layers, each counted once."""
-        blobs = {
-            descriptor.digest: descriptor.size
-            for image in self.images
-            for descriptor in (image.manifest.config, *image.manifest.layers)
-        }
-        return sum(blobs.values())
+        return sum(descriptor.size for descriptor in self.blobs)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the name has a digest in it, so that it never moves."""
+        return self.name is not None and "@" in self.name
 
 
 def list_images(references: ReferenceStore, documents: Documents) -> list[StoredImage]:
@@ -98,6 +112,20 @@ def describe(name: str, top: Descriptor, image: Image) -> dict[str, Any]:
     }
 
 
+def names_of(reference: Reference, references: ReferenceStore) -> list[str]:
+    """The name itself, or for a digest every name of that repository for it."""
+    if reference.digest is None:
+        return [str(reference)]
+    prefix = f"{reference.repository}"
+    return [
+        name
+        for name, descriptor in references.entries()
+        if name is not None
+        and descriptor.digest == reference.digest
+        and name.startswith((f"{prefix}:", f"{prefix}@"))
+    ]
+
+
 def untag(reference: Reference, references: ReferenceStore) -> list[str]:
     """Take a name away, or with a digest every name of that repository for it.
 
@@ -107,19 +135,39 @@ def untag(reference: Reference, references: ReferenceStore) -> list[str]:
     Raises:
         NotInStoreError: no such name.
     """
-    if reference.digest is None:
-        names = [str(reference)]
-    else:
-        prefix = f"{reference.repository}"
-        names = [
-            name
-            for name, descriptor in references.entries()
-            if name is not None
-            and descriptor.digest == reference.digest
-            and name.startswith((f"{prefix}:", f"{prefix}@"))
-        ]
+    names = names_of(reference, references)
     removed = [name for name in names if references.untag(name) is not None]
     if not removed:
         message = f"{reference} is not in the store"
         raise NotInStoreError(message, hint="imgfetch images lists what is")
     return removed
+
+
+def history(image: Image) -> list[dict[str, Any]]:
+    """How an image was made, the lowest layer first: each step and the layer that it made.
+
+    A config's history is free-form, and may be left out or be short of layers: those that
+    no step accounts for follow without one.
+    """
+    layers = iter(image.layers)
+    steps: list[dict[str, Any]] = []
+    for entry in image.config.history:
+        layer = None if entry.empty_layer else next(layers, None)
+        steps.append(
+            {
+                "created": entry.created or None,
+                "createdBy": entry.created_by,
+                "comment": entry.comment,
+                **_layer(layer),
+            }
+        )
+    steps += [
+        {"created": None, "createdBy": "", "comment": "", **_layer(layer)} for layer in layers
+    ]
+    return steps
+
+
+def _layer(layer: Layer | None) -> dict[str, Any]:
+    if layer is None:
+        return {"layer": None, "size": 0}
+    return {"layer": str(layer.descriptor.digest), "size": layer.descriptor.size}

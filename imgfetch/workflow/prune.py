@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgfetch.errors import StoreCorruptError
 from imgfetch.snapshot.directory import SnapshotDirectory
 from imgfetch.snapshot.flat import FLAT
 from imgfetch.snapshot.unpacker import chain_names
@@ -15,7 +17,58 @@ if TYPE_CHECKING:
     from imgfetch.oci.image import Image
 
 
-def prune_snapshots(snapshots: str, images: Iterable[Image]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An unpacked layer.
+
+    Attributes:
+        mapping: the ids that it was unpacked with.
+        name: among those of that mapping.
+        size: bytes of the uncompressed layers in it; 0 where nobody knows.
+    """
+
+    mapping: str
+    name: str
+    size: int
+
+    @property
+    def serves(self) -> str:
+        """The chainID's digits, in whichever form the layers were unpacked."""
+        return self.name.removeprefix(FLAT)
+
+
+def all_snapshots(snapshots: str) -> list[Snapshot]:
+    """Every unpacked layer.
+
+    Args:
+        snapshots: absolute path of the store's ``snapshots``.
+    """
+    try:
+        mappings = sorted(os.listdir(snapshots))
+    except FileNotFoundError:
+        return []
+    directories = {name: SnapshotDirectory(f"{snapshots}/{name}") for name in mappings}
+    return [
+        Snapshot(mapping, name, _size(directory, name))
+        for mapping, directory in directories.items()
+        for name in directory.names()
+    ]
+
+
+def _size(directory: SnapshotDirectory, name: str) -> int:
+    try:
+        return directory.record(name).size
+    except StoreCorruptError:
+        return 0
+
+
+def unneeded(snapshots: Iterable[Snapshot], images: Iterable[Image]) -> list[Snapshot]:
+    """The unpacked layers that belong to none of some images."""
+    live = {name for image in images for name in chain_names(image.layers)}
+    return [snapshot for snapshot in snapshots if snapshot.serves not in live]
+
+
+def prune_snapshots(snapshots: str, images: Iterable[Image]) -> list[Snapshot]:
     """Remove unpacked layers that belong to none of some images.
 
     Has to be called in the namespaces that they were unpacked in: files of subordinate
@@ -26,26 +79,21 @@ def prune_snapshots(snapshots: str, images: Iterable[Image]) -> list[str]:
         images: those in the store.
 
     Returns:
-        The names of the snapshots removed.
+        What was removed.
     """
-    live = {name for image in images for name in chain_names(image.layers)}
-    live |= {f"{FLAT}{name}" for name in live}
-    try:
-        mappings = os.listdir(snapshots)
-    except FileNotFoundError:
-        return []
-    removed: list[str] = []
-    for mapping in mappings:
+    doomed = unneeded(all_snapshots(snapshots), images)
+    removed: list[Snapshot] = []
+    for mapping in sorted({snapshot.mapping for snapshot in doomed}):
         directory = SnapshotDirectory(f"{snapshots}/{mapping}")
-        removed += _remove(directory, [name for name in directory.names() if name not in live])
+        removed += _remove(directory, [one for one in doomed if one.mapping == mapping])
     return removed
 
 
-def _remove(directory: SnapshotDirectory, names: list[str]) -> list[str]:
+def _remove(directory: SnapshotDirectory, doomed: list[Snapshot]) -> list[Snapshot]:
     """Remove snapshots from the top down: one that others are built on stays until then."""
-    removed: list[str] = []
+    removed: list[Snapshot] = []
     while True:
-        gone = [name for name in names if name not in removed and directory.remove(name)]
+        gone = [one for one in doomed if one not in removed and directory.remove(one.name)]
         if not gone:
             return removed
         removed += gone

@@ -7,6 +7,7 @@ is not transferred again, so the same code serves without a network.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import DocumentError, PlatformError, StoreCorruptError
@@ -48,7 +49,11 @@ class Documents:
             raise ValueError(message)
         content = self._source.resolve()
         self._store.ingest(content, self._progress)
-        return content.descriptor
+        if content.descriptor.media_type:
+            return content.descriptor
+        # Found in the store by its digest alone: the document itself tells what it is.
+        media_type = self.manifest(content.descriptor).media_type
+        return replace(content.descriptor, media_type=media_type)
 
     def manifest(self, descriptor: Descriptor) -> Manifest | Index:
         """A manifest or an index.
