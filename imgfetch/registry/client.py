@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imgfetch.errors import RegistryError, UsageError
 from imgfetch.oci.reference import Repository
 from imgfetch.registry import address, certificates, place, proxies
 from imgfetch.registry.dial import SystemDialer
@@ -182,9 +183,14 @@ class RegistryClient:
 
 
 def _proxy_origin(url: str) -> Origin:
-    host = url.rpartition("//")[2].rpartition("@")[2].partition("/")[0]
-    scheme = "https" if url.startswith("https://") else "http"
-    return Url.parse(f"{scheme}://{host}").origin
+    scheme, _, rest = url.rpartition("://")
+    host = rest.rpartition("@")[2].partition("/")[0]
+    try:
+        return Url.parse(f"{scheme or 'http'}://{host}").origin
+    except RegistryError as error:
+        # The URL itself is not shown: there may be a password in it.
+        message = f"the proxy at {host!r} can't be used"
+        raise UsageError(message, expected="http(s)://[USER:PASSWORD@]HOST[:PORT]") from error
 
 
 def _ignore(_: str) -> None:

@@ -18,18 +18,26 @@ if TYPE_CHECKING:
 # A redirect's body is worth reading only to keep the connection.
 _DRAIN_LIMIT = 16 << 10
 _CHUNK = 256 << 10
+# RFC 9110 6.4.1: there is no body, whatever the headers say of one.
+_BODILESS = frozenset({204, 304})
 
 
 class Response:
     """What a server answered.
+
+    Args:
+        answer: as requests has it.
+        url: what was asked for.
+        head: whether only the head was asked for.
 
     Attributes:
         status: the HTTP status.
         url: what was asked for.
     """
 
-    def __init__(self, answer: requests.Response, url: Url) -> None:
+    def __init__(self, answer: requests.Response, url: Url, *, head: bool = False) -> None:
         self._raw: urllib3.HTTPResponse = answer.raw
+        self._bodiless = head or answer.status_code in _BODILESS
         self.status = answer.status_code
         self.url = url
 
@@ -44,6 +52,8 @@ class Response:
     @property
     def length(self) -> int | None:
         """``Content-Length``; None when missing or not a number."""
+        if self._bodiless:
+            return 0
         text = self.header("Content-Length")
         return int(text) if text.isascii() and text.isdigit() else None
 

@@ -87,12 +87,17 @@ class PlacedRepository:
             InvalidDigestError: none, or none that is well-formed.
             ImgfetchError: as `Endpoint.request`.
         """
+
+        def read(response: Response) -> str:
+            response.discard()
+            return response.header("Docker-Content-Digest")
+
         text = self.endpoint.get().request(
             "HEAD",
             self.target("manifests", name),
             what=subject,
             scope=self.scope,
-            read=lambda response: response.header("Docker-Content-Digest"),
+            read=read,
             headers=_ACCEPT,
         )
         return Digest.parse(text)

@@ -127,7 +127,7 @@ class Transport:
         except faults.FOREIGN as error:
             failure = faults.mapped(error, origin, proxied=proxy is not None)
             raise failure from faults.root(error)
-        return Response(answer, url)
+        return Response(answer, url, head=method == "HEAD")
 
     def close(self) -> None:
         """Close all connections."""

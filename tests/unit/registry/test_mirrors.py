@@ -19,6 +19,7 @@ from imgfetch.errors import (
     PolicyError,
     RegistryError,
     TLSError,
+    UsageError,
 )
 from imgfetch.oci import mediatype
 from imgfetch.oci.reference import Reference
@@ -357,3 +358,16 @@ def test_a_mirror_that_refuses_is_no_reason_to_ask_anonymously(world: World) -> 
     image, _ = source(world, credentials=Broken())
     with pytest.raises(AuthenticationError, match="helper"):
         image.resolve()
+
+
+@pytest.mark.parametrize(
+    "url", ["socks5://proxy.test:1080", "ftp://p", "http://", "http://u:pw@:x"]
+)
+def test_r036_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    world: World, url: str
+) -> None:
+    world.host("registry.test", IMAGE.routes())
+    client = world.client(proxies={"https": url})
+    with pytest.raises(UsageError, match="proxy") as caught:
+        client.source(Reference.parse("registry.test/app:1")).resolve()
+    assert "pw" not in "".join(caught.value.lines())

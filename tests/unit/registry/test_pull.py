@@ -285,3 +285,13 @@ def test_r033_warnings_are_passed_on_once_and_cannot_do_harm(world: World) -> No
     image.resolve()
     image.resolve()
     assert told == ['registry.test says: old "tag" \\x1b]0;x']
+
+
+def test_a_head_leaves_its_connection_to_others(world: World) -> None:
+    told = Answer(200, bytes(50_000), TOLD)
+    server = serve(world, {HEAD: told} | IMAGE.routes())
+    image = source(world)
+    for _ in range(3):
+        image.hint()
+    image.resolve()
+    assert server.connections == 1
