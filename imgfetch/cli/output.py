@@ -7,8 +7,12 @@ in them are escaped, or they could retitle the terminal, hide lines or forge out
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import TYPE_CHECKING, Any
+
+from imgfetch.errors import NoSpaceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,28 +44,44 @@ def _write(stream: Any, text: str) -> None:  # noqa: ANN401 - sys.stdout and its
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
+def _write_result(text: str) -> None:
+    try:
+        _write(sys.stdout, text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What stays in the buffer would fail once more at the end of the process.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if isinstance(error, BrokenPipeError):
+            # Without its number: click ends the process with 1 where it finds EPIPE.
+            raise BrokenPipeError from error
+        message = f"standard output can't be written: {error.strerror}"
+        failure = NoSpaceError if error.errno in {errno.ENOSPC, errno.EDQUOT} else UsageError
+        raise failure(message) from error
+
+
 def result(text: str) -> None:
     """One line of the result, on stdout."""
-    _write(sys.stdout, f"{safe(text)}\n")
-    sys.stdout.flush()
+    _write_result(f"{safe(text)}\n")
 
 
 def raw_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     """A JSON document on stdout; JSON escapes control characters by itself."""
     import json
 
-    _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=True) + "\n")
-    sys.stdout.flush()
+    _write_result(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout, columns two spaces apart."""
     lines = [list(headings), *([safe(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ""
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        _write(sys.stdout, "  ".join(cells).rstrip() + "\n")
-    sys.stdout.flush()
+        text += "  ".join(cells).rstrip() + "\n"
+    _write_result(text)
 
 
 def message(text: str) -> None:

@@ -268,10 +268,10 @@ def test_files_of_the_host_that_cant_be_read_are_as_if_empty(
 ) -> None:
     real = open
 
-    def refused(path: str, *arguments: Any, **options: Any) -> Any:
+    def refused(path: str, mode: str, buffering: int) -> object:
         if path.startswith("/etc/"):
             raise PermissionError(13, "Permission denied")
-        return real(path, *arguments, **options)
+        return real(path, mode, buffering)
 
     monkeypatch.setattr("imgfetch.workflow.container.open", refused, raising=False)
     assert setting.run() == 0
