@@ -159,8 +159,9 @@ def test_a_terminal_without_input_has_none(tmp_path: Path) -> None:
 
 def test_a_terminal_is_made_where_the_caller_has_none(tmp_path: Path) -> None:
     """A script's -t: all output arrives, with the line ends of a terminal."""
-    # The runtime passes the size on a moment after the start, if the bundle does not have it.
-    script = "until stty size 2>/dev/null; do :; done; echo error >&2; head -c 300000 /dev/zero"
+    # The runtime passes the size on a moment after the start.
+    script = "until stty size 2>&1 | grep 24; do :; done;"
+    script += "echo error >&2; head -c 300000 /dev/zero"
     write_bundle(tmp_path, ["sh", "-c", script], tty=True)
     output = tmp_path / "out"
 

@@ -37,7 +37,20 @@ def write_bundle(
     for name in ("bin", "dev", "etc", "proc", "sys", "tmp"):
         (root / name).mkdir(parents=True)
     shutil.copy(require_tool("busybox"), root / "bin/busybox")
-    for applet in ("sh", "cat", "sleep", "true", "kill", "ls", "env", "head", "ps", "id", "stty"):
+    for applet in (
+        "sh",
+        "cat",
+        "sleep",
+        "true",
+        "kill",
+        "ls",
+        "env",
+        "head",
+        "ps",
+        "id",
+        "stty",
+        "grep",
+    ):
         (root / "bin" / applet).symlink_to("busybox")
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     sets = dict.fromkeys(("bounding", "effective", "permitted"), _CAPABILITIES)
