@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from imgfetch.errors import StoreError
-from imgfetch.fs import removal
+from imgfetch.fs import openat2, removal
 from imgfetch.fs.removal import remove_tree
 from tests.support.tools import require_tool
 from tests.support.users import User, run_as
@@ -107,7 +107,7 @@ def test_names_that_are_none_are_refused(path: str) -> None:
 _MOUNTED = """
 import os, sys
 from imgfetch.errors import StoreError
-from imgfetch.fs import removal
+from imgfetch.fs import openat2, removal
 if sys.argv[2] == "none":
     def refuse(*_):
         raise OSError(38, "refused")
@@ -209,3 +209,55 @@ def test_modes_are_restored_for_nobody(tmp_path: Path) -> None:
     (tree / "a").chmod(0o555)
     remove_tree(tree / "a")
     assert stat.S_IMODE(tree.stat().st_mode) & 0o700 == 0o700
+
+
+@pytest.mark.parametrize("call", ["unlink", "rmdir"])
+def test_s127_what_is_busy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (tmp_path / "tree/a").mkdir(parents=True)
+    (tmp_path / "tree/a/file").touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(StoreError, match="is a mount point"):
+        remove_tree(tmp_path / "tree/a/file" if call == "unlink" else tmp_path / "tree")
+
+
+def test_s103_closed_directories_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where permissions count: the first attempt is refused, as to an ordinary user."""
+    (tmp_path / "tree/a").mkdir(parents=True)
+    (tmp_path / "tree").chmod(0)
+    real, refused = openat2.openat2, set()
+
+    def refuse_once(directory: int, path: bytes, flags: int, resolve: int) -> int:
+        if path not in refused:
+            refused.add(path)
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(directory, path, flags, resolve)
+
+    monkeypatch.setattr(removal, "openat2", refuse_once)
+    remove_tree(tmp_path / "tree")
+    assert refused == {b"tree", b"a"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_else_removes_meanwhile_is_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree/a").mkdir(parents=True)
+    (tmp_path / "tree/b").mkdir()
+    real = openat2.openat2
+
+    def remove_first(directory: int, path: bytes, flags: int, resolve: int) -> int:
+        if path != b"tree":
+            os.rmdir(path, dir_fd=directory)
+        return real(directory, path, flags, resolve)
+
+    monkeypatch.setattr(removal, "openat2", remove_first)
+    remove_tree(tmp_path / "tree")
+    assert list(tmp_path.iterdir()) == []

@@ -175,6 +175,24 @@ def test_r071_closed_directories_are_filled_and_closed_again(
     assert json.loads(counted) == [1, 1]
 
 
+def test_r071_owners_permissions_are_lifted_and_restored(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same in this process, which only takes itself for somebody without privileges."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    base.chmod(0o555)
+    for contents in (CLOSED, INTO_CLOSED, {"closed/newer": File()}):
+        apply_layer(base, make_layer(contents))
+    modes = {path: node.mode for path, node in snapshot_tree(base).items() if node.kind == "dir"}
+    assert modes == {
+        ".": 0o555,
+        "closed": 0o000,
+        "dev": 0o755,
+        "readonly": 0o555,
+        "readonly/inner": 0o511,
+    }
+
+
 def test_r120_an_id_that_the_namespace_does_not_have_is_an_error(plain_user: User) -> None:
     prefix = ["unshare", "--user", "--map-root-user"]
     _, _, said = as_user(plain_user, [{"a": File("x", uid=1_516_583)}], single=False, prefix=prefix)

@@ -21,7 +21,17 @@ from imgfetch.errors import (
     NoSpaceError,
 )
 from imgfetch.layer.options import ApplyOptions, Limits
-from tests.support.layers import END, Sandbox, apply_layer, directory, file, header, layer, pax
+from tests.support.layers import (
+    END,
+    Sandbox,
+    apply_layer,
+    directory,
+    file,
+    hardlink,
+    header,
+    layer,
+    pax,
+)
 
 STREAM = layer(directory("d"), file("d/a", b"content" * 100), file("b"))
 
@@ -203,3 +213,39 @@ def test_r120_an_owner_that_can_not_be_set_is_named(
     with pytest.raises(LayerError, match="'a' belongs to 1516583083:100") as caught:
         sandbox.apply(layer(pax({b"uid": b"1516583083"}), file("a", gid=100)))
     assert "/etc/subuid" in (caught.value.hint or "")
+
+
+def test_a_file_that_can_not_be_linked_is_named(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(LayerError, match="'h' can't be made"):
+        sandbox.apply(layer(file("a"), hardlink("h", "a")))
+
+
+def test_r123_file_systems_without_attributes_are_fine(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(os, "listxattr", refuse)
+    monkeypatch.setattr(os, "setxattr", refuse)
+    records = pax({b"SCHILY.xattr.user.a": b"1"})
+    stats = apply_layer(sandbox.root, layer(records, directory("d"), records, directory(".")))
+    assert stats.dropped_xattrs == ("user.a",)
+
+
+def test_r170_a_full_disk_is_said_so_without_proc(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", refuse)
+    monkeypatch.setattr(os, "readlink", refuse)
+    with pytest.raises(NoSpaceError):
+        apply_layer(sandbox.root, layer(file("a", b"x")))
