@@ -38,7 +38,7 @@ def test_what_is_published_is_there_with_its_record(directory: SnapshotDirectory
     assert directory.exists(LOW)
     assert directory.record(HIGH) == SnapshotRecord(LOW, (HIGH,))
     assert Path(directory.tree(HIGH), "file").read_text() == HIGH
-    assert os.listdir(directory.path) == directory.names()
+    assert sorted(os.listdir(directory.path)) == directory.names()
 
 
 def test_records_add_up_what_layers_did() -> None:
@@ -54,9 +54,13 @@ def test_nothing_is_there_before_the_first(directory: SnapshotDirectory) -> None
 
 
 def test_staging_that_fails_leaves_nothing(directory: SnapshotDirectory) -> None:
-    with pytest.raises(RuntimeError), directory.staging() as staging:
-        Path(staging, "deep/in").mkdir(parents=True)
-        raise RuntimeError
+    def fail() -> None:
+        with directory.staging() as staging:
+            Path(staging, "deep/in").mkdir(parents=True)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert os.listdir(directory.path) == []
 
 
