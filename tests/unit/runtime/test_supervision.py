@@ -102,7 +102,7 @@ def test_as_many_signals_arrive_as_were_sent(tmp_path: Path) -> None:
 def test_without_proxy_a_signal_ends_the_wait(number: signal.Signals) -> None:
     def work() -> int:
         with signals_blocked() as mask:
-            supervisor = Supervisor(spawn("sleep 60", mask), always, proxy=False)
+            supervisor = Supervisor(spawn("exec sleep 60", mask), always, proxy=False)
             os.kill(os.getpid(), number)
             with pytest.raises(InterruptedBySignalError) as caught:
                 supervisor.wait()
