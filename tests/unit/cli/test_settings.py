@@ -51,7 +51,15 @@ def test_offline_by_environment(monkeypatch: pytest.MonkeyPatch, value: str) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["store = 1", "retries = true", "offline = 'maybe'", "plain_http = [1]", "store = ''"]
+    "text",
+    [
+        "store = 1",
+        "retries = true",
+        "offline = 'maybe'",
+        "plain_http = [1]",
+        "store = ''",
+        "platform = 1",
+    ],
 )
 def test_unusable_values_name_the_setting(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match=text.partition(" ")[0]):
@@ -91,3 +99,8 @@ def test_without_a_home_a_store_has_to_be_named(monkeypatch: pytest.MonkeyPatch)
 def test_roots_store_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert settings.load({}, None)["store"].value == "/var/lib/imgfetch"
+
+
+def test_lists_are_parted_by_colons_in_the_environment_and_in_files(tmp_path: Path) -> None:
+    path = config(tmp_path, 'plain_http = "a.test::b.test"\n')
+    assert settings.load({}, path)["plain_http"].value == ("a.test", "b.test")
