@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from imgfetch.cas.directory import LayoutStore
+from imgfetch.cas.layered import LayeredStore
 from imgfetch.cas.memory import MemoryStore
+from imgfetch.cas.reader import LayoutReader
 from imgfetch.errors import (
     DigestMismatchError,
     DocumentError,
@@ -25,11 +27,14 @@ from tests.support.sources import RecordedProgress
 LIMIT = 1 << 20
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(params=["directory", "memory", "layered"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ContentStore:
     stores: dict[str, Callable[[], ContentStore]] = {
         "directory": lambda: LayoutStore(tmp_path / "store"),
         "memory": MemoryStore,
+        "layered": lambda: LayeredStore(
+            LayoutStore(tmp_path / "store"), [LayoutReader(tmp_path / "other")]
+        ),
     }
     return stores[request.param]()
 

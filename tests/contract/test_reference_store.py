@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from imgfetch.cas.directory import LayoutStore
+from imgfetch.cas.layered import LayeredStore
 from imgfetch.cas.memory import MemoryStore
+from imgfetch.cas.reader import LayoutReader
 from imgfetch.interfaces import ReferenceStore
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import REF_NAME, Descriptor
@@ -16,11 +18,14 @@ ALPINE = "docker.io/library/alpine:3"
 LOCAL = "127.0.0.1:5000/x/y:tag"
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(params=["directory", "memory", "layered"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ReferenceStore:
     stores: dict[str, Callable[[], ReferenceStore]] = {
         "directory": lambda: LayoutStore(tmp_path / "store"),
         "memory": MemoryStore,
+        "layered": lambda: LayeredStore(
+            LayoutStore(tmp_path / "store"), [LayoutReader(tmp_path / "other")]
+        ),
     }
     return stores[request.param]()
 

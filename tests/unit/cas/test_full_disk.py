@@ -108,3 +108,37 @@ def test_an_error_at_the_end_publishes_nothing(
     assert store.find(incoming.descriptor.digest) is None
     store.ingest(incoming.content, progress)
     assert store.read(incoming.descriptor, 1 << 20) == DATA
+
+
+class TestRoomForAll:
+    """R090: what can't fit altogether is not begun with."""
+
+    def test_the_bytes_needed_and_those_free_are_told(
+        self, tmp_path: Path, progress: RecordedProgress
+    ) -> None:
+        with small_tmpfs(tmp_path / "fs", size=256 << 10) as mounted:
+            store = LayoutStore(mounted / "store")
+            halves = [Incoming.of(bytes([number]) * (150 << 10)) for number in range(2)]
+            with pytest.raises(NoSpaceError) as caught:
+                store.require_space([half.descriptor for half in halves])
+            assert caught.value.expected == "300.0 KiB free"
+            assert caught.value.actual is not None
+            store.require_space([halves[0].descriptor])
+            store.ingest(halves[0].content, progress)
+            store.require_space([halves[0].descriptor])
+
+    def test_what_has_arrived_already_needs_no_room(
+        self, tmp_path: Path, progress: RecordedProgress
+    ) -> None:
+        with small_tmpfs(tmp_path / "fs", size=512 << 10) as mounted:
+            store = LayoutStore(mounted / "store")
+            large = Incoming.of(bytes(300 << 10))
+
+            def break_off(offset: int) -> None:
+                if offset > 250 << 10:
+                    raise KeyboardInterrupt
+
+            large.before_chunk = break_off
+            with pytest.raises(KeyboardInterrupt):
+                store.ingest(large.content, progress)
+            store.require_space([large.descriptor])
