@@ -85,7 +85,9 @@ class Source(Protocol):
         ...
 
 
-Stage = Literal["waiting", "fetching", "present", "done", "applying", "applied"]
+Stage = Literal[
+    "waiting", "fetching", "present", "done", "applying", "applied", "mounted", "pushing", "pushed"
+]
 
 
 class Progress(Protocol):

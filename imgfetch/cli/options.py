@@ -59,6 +59,16 @@ def platform_option(function: _Function) -> _Function:
     return option(function)
 
 
+def publishing_options(function: _Function) -> _Function:
+    """What of an image goes to a registry."""
+    for option in (
+        click.option("--referrers", is_flag=True, help="And what refers to it, e.g. signatures."),
+        click.option("--all-platforms", is_flag=True, help="Every platform of the image."),
+    ):
+        function = option(function)
+    return platform_option(function)
+
+
 def format_option(function: _Function) -> _Function:
     """``--format``, for commands that list or describe."""
     option = click.option(

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import Progress, Stage
     from imgfetch.oci.descriptor import Descriptor
 
-_WORDS = {"present": "already here", "done": "fetched", "applied": "unpacked"}
+_WORDS = {
+    "present": "already here",
+    "done": "fetched",
+    "applied": "unpacked",
+    "mounted": "mounted",
+    "pushed": "pushed",
+}
 
 
 class SilentProgress:

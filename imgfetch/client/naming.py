@@ -7,11 +7,35 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import NotInStoreError
 from imgfetch.oci.reference import Reference, Repository
-from imgfetch.oci.transport import PathName
+from imgfetch.oci.transport import PathName, StoreName, parse_image_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.transport import ImageName
+
+
+def parse_name(text: str, environment: Mapping[str, str]) -> ImageName:
+    """Parse an image name, with the user's aliases for short names in their place.
+
+    As with other tools ``docker://alpine`` is what it says, whatever ``alpine`` stands for.
+
+    Raises:
+        InvalidReferenceError: outside the grammar.
+        UsageError: the aliases can't be read.
+    """
+    parsed = parse_image_name(text)
+    if isinstance(parsed, PathName) or text.startswith("docker://"):
+        return parsed
+    prefix = "store:" if isinstance(parsed, StoreName) else ""
+    name = text.removeprefix(prefix)
+    host, slash, _ = name.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return parsed
+    from imgfetch.client.aliases import expanded
+
+    return parse_image_name(prefix + expanded(name, environment))
 
 
 def reference_of(name: ImageName) -> Reference:

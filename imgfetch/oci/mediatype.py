@@ -67,6 +67,11 @@ def normalize(content_type: str | None) -> str:
     return (content_type or "").partition(";")[0].strip().lower()
 
 
+def is_nondistributable(media_type: str) -> bool:
+    """Whether a layer may be had from its maker only (image-spec "Non-Distributable Layers")."""
+    return "nondistributable" in media_type or ".foreign." in media_type
+
+
 def is_layer(media_type: str) -> bool:
     """Whether a manifest's layer of this type is a root filesystem changeset."""
     return media_type in LAYERS

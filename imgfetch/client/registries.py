@@ -1,0 +1,94 @@
+"""Registries as one client uses them: settings in, clients out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imgfetch import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from imgfetch.client.settings import Settings
+    from imgfetch.registry.client import RegistryClient
+    from imgfetch.registry.settings import RegistrySettings
+
+
+class Registries:
+    """The clients of registries, each made when it is first needed.
+
+    Args:
+        settings: see `Settings`.
+        warn: told what a person should know and what does not stop the work.
+    """
+
+    def __init__(self, settings: Settings, warn: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._warn = warn
+        self._configured: RegistrySettings | None = None
+        self._clients: dict[tuple[str, str | None], RegistryClient] = {}
+
+    def client(self, registry: str, creds: str | None = None) -> RegistryClient:
+        """The client for one registry, which alone gets to see ``creds``.
+
+        Args:
+            registry: as in references.
+            creds: ``user:password``; what is configured without.
+
+        Raises:
+            UsageError: a configuration file can't be read or understood.
+            AuthenticationError: the same of a file with credentials.
+        """
+        key = (registry, creds)
+        if key not in self._clients:
+            from imgfetch.registry.client import RegistryClient
+            from imgfetch.registry.secret import Credential, OneCredential
+
+            if self._configured is None:
+                self._configured = registry_settings(self._settings)
+            settings = self._configured
+            if creds is not None:
+                user, _, password = creds.partition(":")
+                one = OneCredential(registry, Credential(user, password), settings.credentials)
+                settings = replace(settings, credentials=one)
+            self._clients[key] = RegistryClient(settings, warn=self._warn)
+        return self._clients[key]
+
+    def close(self) -> None:
+        """Close connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+
+def registry_settings(settings: Settings) -> RegistrySettings:
+    """What the user, the environment and the machine's files say about registries.
+
+    Raises:
+        UsageError: a file can't be read or understood.
+        AuthenticationError: the same of a file with credentials.
+    """
+    from pathlib import Path
+
+    from imgfetch.registry import configuration
+    from imgfetch.registry.settings import RetryPolicy
+
+    return configuration.settings(
+        settings.environment,
+        home(settings.environment),
+        authfile=Path(settings.authfile) if settings.authfile else None,
+        plain_http=frozenset(settings.plain_http),
+        insecure=frozenset(settings.insecure),
+        ca_file=Path(settings.ca) if settings.ca else None,
+        retry=RetryPolicy(retries=settings.retries),
+        user_agent=f"imgfetch/{__version__}",
+    )
+
+
+def home(environment: Mapping[str, str]) -> Path:
+    """The user's home directory; a place without any configuration where there is none."""
+    from pathlib import Path
+
+    return Path(environment.get("HOME") or "/nonexistent")
