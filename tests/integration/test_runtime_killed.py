@@ -63,8 +63,10 @@ def test_a_running_container_is_not_collected(root: Runner) -> None:
 def test_a_runtime_that_was_killed_counts_as_the_container(root: Runner) -> None:
     pid = root.start("sh", "-c", "echo ready; sleep 600")
     root.wait_for_output("ready")
-    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    os.kill(int(child), signal.SIGKILL)
+    while not list(root.runs.glob("*/pid")):
+        time.sleep(0.01)
+    [runtime] = [line.split()[0] for line in containers(f"--bundle {root.runs}")]
+    os.kill(int(runtime), signal.SIGKILL)
     assert status_of(pid) == 137
     assert root.cgroups() == []
     assert list(root.runs.iterdir()) == []
