@@ -93,6 +93,16 @@ def pull_option(function: _Function) -> _Function:
     return option(function)
 
 
+def locked_option(function: _Function) -> _Function:
+    """``--locked``, for commands that may be bound to a lock file."""
+    option = click.option(
+        "--locked",
+        metavar="FILE",
+        help="Use the digests of this lock file, and nothing that is not in it.",
+    )
+    return option(function)
+
+
 def compression_option(function: _Function) -> _Function:
     """``--compression``, for commands that write a tar."""
     option = click.option(

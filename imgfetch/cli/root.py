@@ -22,9 +22,25 @@ COMMANDS = {
     "run": "Run a command in a container of an image.",
     "images": "List the images in the store.",
     "inspect": "Show an image's documents.",
+    "history": "Show how an image was made.",
+    "tag": "Give an image in the store another name.",
     "rmi": "Remove names and what they alone kept.",
+    "extract": "Single paths out of an image.",
     "save": "Images to an archive or a directory.",
     "load": "Images from an archive or a directory.",
+    "export": "An image's root filesystem to a file.",
+    "lock": "Write down which digests references stand for.",
+    "sync": "Make the store hold what a lock file names.",
+    "prune": "Free what nothing needs, or was not used for long.",
+    "fsck": "Check the store for damage.",
+    "df": "Show what the store takes.",
+    "push": "Send an image to a registry.",
+    "copy": "Send an image from one registry to another.",
+    "tags": "List the tags of a repository.",
+    "referrers": "List what refers to an image at its registry.",
+    "login": "Keep credentials for a registry.",
+    "logout": "Forget the credentials for a registry.",
+    "auth": "Show which credentials are used (auth explain).",
     "config": "Show each setting and where it comes from.",
     "version": "Show the version.",
 }
@@ -95,6 +111,12 @@ class _Root(click.Group):
 )
 @click.version_option(__version__, prog_name="imgfetch", message="%(prog)s %(version)s")
 @click.option("--store", metavar="DIR", help="Where images are kept.  [env: IMGFETCH_STORE]")
+@click.option(
+    "--store-ro",
+    metavar="DIR",
+    multiple=True,
+    help="Further stores that are only read; may be repeated.  [env: IMGFETCH_STORE_RO, with :]",
+)
 @click.option(
     "--offline",
     is_flag=True,

@@ -98,6 +98,8 @@ class _Setting:
 # Config file keys are these names.
 SETTINGS: dict[str, _Setting] = {
     "store": _Setting(_text, "IMGFETCH_STORE"),
+    "store_ro": _Setting(_texts, "IMGFETCH_STORE_RO", default=()),
+    "locked": _Setting(_text, "IMGFETCH_LOCKED"),
     "offline": _Setting(_boolean, "IMGFETCH_OFFLINE", default=False),
     "platform": _Setting(_platform, "IMGFETCH_PLATFORM"),
     "runtime": _Setting(_text, "IMGFETCH_RUNTIME"),
@@ -155,6 +157,8 @@ def build(sourced: Mapping[str, Sourced]) -> Settings:
     value = {name: entry.value for name, entry in sourced.items()}
     return Settings(
         store=os.path.abspath(value["store"]),
+        store_ro=tuple(map(os.path.abspath, value["store_ro"])),
+        locked=value["locked"],
         offline=value["offline"],
         platform=value["platform"],
         runtime=value["runtime"],

@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imgfetch.client.archive_verbs import ArchiveVerbs
 from imgfetch.client.collaborators import Collaborators
-from imgfetch.client.naming import reference_of, stored_reference
-from imgfetch.oci.transport import PathName, parse_image_name
+from imgfetch.client.naming import stored_reference
+from imgfetch.client.registry_verbs import RegistryVerbs
+from imgfetch.client.store_verbs import StoreVerbs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from types import TracebackType
     from typing import Self
 
     from imgfetch.bundle.options import RunOptions
-    from imgfetch.client.archives import Saving
     from imgfetch.client.bundles import Unpacking
     from imgfetch.client.containers import Supervision
     from imgfetch.client.settings import Settings
-    from imgfetch.interfaces import ContentStore, Progress, Source, Stage
+    from imgfetch.interfaces import Progress, Stage
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Image
     from imgfetch.oci.reference import Reference
-    from imgfetch.workflow.images import StoredImage
     from imgfetch.workflow.obtain import Policy
 
 
@@ -57,7 +57,7 @@ class PinnedImage:
         return f"{self.name}@{self.digest}"
 
 
-class Client:
+class Client(StoreVerbs, RegistryVerbs, ArchiveVerbs):
     """Everything that can be done with images, for one store.
 
     Image names are of any transport, see `imgfetch.oci.transport`. Every verb raises
@@ -101,28 +101,17 @@ class Client:
             platform: ``os/architecture[/variant]``; None for this machine's.
             index: stop at the index, if there is one.
         """
-        from imgfetch.cas.memory import MemoryStore
-        from imgfetch.workflow.resolve import Documents, select_image
-        from imgfetch.workflow.stored import StoredSource
+        from imgfetch.client.looking import documents_of
+        from imgfetch.workflow.resolve import select_image
 
-        parsed = parse_image_name(name)
-        own = self._collaborators.store
-        opener = self._collaborators.remote(parsed)
-        store: ContentStore = MemoryStore()
-        if opener is not None:
-            source = opener()
-        else:
-            source, store = StoredSource(reference_of(parsed), own, own), own
-        try:
-            documents = Documents(source, store, self._collaborators.progress)
+        parsed = self._collaborators.parse(name)
+        with documents_of(self._collaborators, parsed, stored_first=False) as documents:
             top = documents.top()
             reference = stored_reference(parsed, top)
             if index:
                 return PinnedImage(str(reference.repository), top.digest)
             wanted = self._collaborators.platform(platform)
             return _pinned(reference, select_image(documents, top, wanted, name))
-        finally:
-            source.close()
 
     def pull(
         self,
@@ -143,7 +132,7 @@ class Client:
         Returns:
             One entry for each platform.
         """
-        parsed = parse_image_name(name)
+        parsed = self._collaborators.parse(name)
         platform = self._collaborators.platform
         chosen = tuple(platform(text) for text in platforms) or (platform(),)
         store = self._collaborators.store
@@ -155,116 +144,23 @@ class Client:
                 store.tag(str(reference), obtained.top)
         return [_pinned(reference, image) for image in obtained.images]
 
-    def images(self) -> list[StoredImage]:
-        """Every name in the store, and what of it is there."""
-        from imgfetch.workflow.images import list_images
-        from imgfetch.workflow.resolve import Documents
-
-        store = self._collaborators.store
-        return list_images(store, Documents(None, store, self._collaborators.progress))
-
     def inspect(self, name: str, *, platform: str | None = None) -> dict[str, Any]:
         """An image's documents: from the store, else from its source, storing nothing."""
-        from imgfetch.cas.memory import MemoryStore
+        from imgfetch.client.looking import documents_of
         from imgfetch.workflow.images import describe
-        from imgfetch.workflow.resolve import Documents, select_image
-        from imgfetch.workflow.stored import StoredSource, find
+        from imgfetch.workflow.resolve import select_image
 
-        parsed = parse_image_name(name)
-        own = self._collaborators.store
-        opener = self._collaborators.remote(parsed)
-        store: ContentStore = own
-        stored = not isinstance(parsed, PathName) and (
-            opener is None or find(parsed.reference, own, own) is not None
-        )
-        if opener is None or stored:
-            source: Source = StoredSource(reference_of(parsed), own, own)
-        else:
-            source, store = opener(), MemoryStore()
-        try:
-            documents = Documents(source, store, self._collaborators.progress)
+        parsed = self._collaborators.parse(name)
+        with documents_of(self._collaborators, parsed, stored_first=True) as documents:
             top = documents.top()
             wanted = self._collaborators.platform(platform)
-            image = select_image(documents, top, wanted, name)
-            return describe(str(parsed), top, image)
-        finally:
-            source.close()
+            return describe(str(parsed), top, select_image(documents, top, wanted, name))
 
-    def remove(self, name: str) -> list[str]:
-        """Take names away from the store; `collect` frees what they kept.
+    def history(self, name: str, *, platform: str | None = None) -> list[dict[str, Any]]:
+        """How an image was made: its steps, lowest layer first; found as `inspect` does."""
+        from imgfetch.client import housekeeping
 
-        Returns:
-            The names taken away.
-        """
-        from imgfetch.workflow.images import untag
-
-        return untag(reference_of(parse_image_name(name)), self._collaborators.store)
-
-    def collect(self) -> int:
-        """Free what no name leads to: blobs, and layers unpacked for runs.
-
-        As an ordinary user, takes this process into namespaces of its own, as `run` does.
-
-        Returns:
-            How many bytes of blobs were freed; 0 where pulls are under way, which may be about to
-            name what has no name yet.
-        """
-        from imgfetch.cas.gc import collect
-        from imgfetch.client import containers
-        from imgfetch.errors import StoreLockedError
-
-        try:
-            freed = collect(self._collaborators.store)
-        except StoreLockedError as error:
-            self._collaborators.progress.warn(f"{error.message}: nothing was freed")
-            return 0
-        containers.prune_snapshots(self._collaborators)
-        return freed
-
-    # Archives
-
-    def save(
-        self,
-        names: Sequence[str],
-        target: str | int,
-        saving: Saving | None = None,
-        *,
-        policy: Policy = "missing",
-    ) -> None:
-        """Write images to an archive or a directory; the same images give the same bytes.
-
-        Args:
-            names: image names.
-            target: a path, or a descriptor to write to.
-            saving: how.
-            policy: when to ask the registry.
-        """
-        from imgfetch.client import archives
-
-        archives.save(
-            self._collaborators, names, target, saving or archives.Saving(), policy=policy
-        )
-
-    def load(self, source: str | int, *, force: bool = False) -> list[PinnedImage]:
-        """Take all images of an archive or a directory into the store, and name them.
-
-        Args:
-            source: a path, or a descriptor to read from.
-            force: whether names that stand for something else may be moved.
-
-        Returns:
-            One entry for each name and platform.
-        """
-        from imgfetch.client import archives
-
-        loaded = archives.load(self._collaborators, source, force=force)
-        pinned = [
-            _pinned(reference, image)
-            for one in loaded
-            for reference in one.references
-            for image in one.images
-        ]
-        return list(dict.fromkeys(pinned))
+        return housekeeping.history(self._collaborators, name, platform)
 
     # Containers
 

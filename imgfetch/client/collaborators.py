@@ -5,24 +5,31 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from imgfetch import __version__
+from imgfetch.client.naming import parse_name
+from imgfetch.client.registries import Registries
+from imgfetch.errors import PolicyError
 from imgfetch.oci.platform import Platform
-from imgfetch.oci.transport import PathName, StoreName
+from imgfetch.oci.transport import PathName, RegistryName, StoreName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import BinaryIO
+    from collections.abc import Callable
+    from typing import BinaryIO, TypeAlias
 
     from imgfetch.cas.directory import LayoutStore
+    from imgfetch.cas.layered import LayeredStore
     from imgfetch.client.settings import Settings
     from imgfetch.fs.idmap import IdMapping
-    from imgfetch.interfaces import ContentStore, LayerStats, Progress, Snapshotter, Source
+    from imgfetch.interfaces import ContentStore, LayerDiff, LayerStats, Progress, Snapshotter, Source
+    from imgfetch.layer.applier import Applier
     from imgfetch.oci.image import Image, Layer
+    from imgfetch.oci.reference import Reference
     from imgfetch.oci.transport import ImageName
-    from imgfetch.registry.client import RegistryClient
-    from imgfetch.registry.secret import Credentials
+    from imgfetch.registry.source import RegistrySource
     from imgfetch.runtime.program import RuntimeProgram
+    from imgfetch.workflow.lockfile import LockedImage, LockFile
     from imgfetch.workflow.obtain import Obtained, Policy
+
+    Store: TypeAlias = LayoutStore | LayeredStore
 
 
 class Collaborators:
@@ -36,21 +43,36 @@ class Collaborators:
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self.settings = settings
         self.progress = progress
-        self._registries: dict[str, RegistryClient] = {}
-        self._store: LayoutStore | None = None
+        self.registries = Registries(settings, progress.warn)
+        self._own_store: LayoutStore | None = None
+        self._store: Store | None = None
+        self._locked: LockFile | None = None
 
     def close(self) -> None:
         """Close connections."""
-        for registry in self._registries.values():
-            registry.close()
-        self._registries.clear()
+        self.registries.close()
 
     @property
-    def store(self) -> LayoutStore:
-        """The store; nothing is read or made before it is used."""
+    def store(self) -> Store:
+        """The store and the read-only ones; nothing is read or made before it is used."""
         if self._store is None:
-            self._store = self.open_store(self.settings.store)
-        return self._store
+            self._store = self._with_others(self.own_store) if self.settings.store_ro else None
+        return self._store or self.own_store
+
+    @property
+    def own_store(self) -> LayoutStore:
+        """The store without the read-only ones: what can be deleted from."""
+        if self._own_store is None:
+            self._own_store = self.open_store(self.settings.store)
+        return self._own_store
+
+    def _with_others(self, own: LayoutStore) -> LayeredStore:
+        from imgfetch.cas.layered import LayeredStore
+        from imgfetch.cas.reader import LayoutReader
+
+        warn = self.progress.warn
+        others = [LayoutReader(path, warn=warn) for path in self.settings.store_ro]
+        return LayeredStore(own, others, warn=warn)
 
     def open_store(self, path: str) -> LayoutStore:
         """A store in another place."""
@@ -70,6 +92,10 @@ class Collaborators:
             return Platform.parse(chosen)
         return Platform.from_machine(os.uname().machine)
 
+    def parse(self, text: str) -> ImageName:
+        """An image name, with the user's aliases for short names in their place."""
+        return parse_name(text, self.settings.environment)
+
     def remote(self, name: ImageName) -> Callable[[], Source] | None:
         """How to open a name's source; None where there is none but the store."""
         if isinstance(name, StoreName) or (
@@ -84,19 +110,105 @@ class Collaborators:
 
             ingest = f"{self.settings.store}/ingest"
             return open_source(name, scratch=ingest if os.path.isdir(ingest) else None)
-        registry = name.reference.repository.registry
-        if registry not in self._registries:
-            self._registries[registry] = _registry_client(self.settings, registry)
-        return self._registries[registry].source(name.reference)
+        return self._registry_source(name.reference)
+
+    def _registry_source(self, reference: Reference) -> RegistrySource:
+        registry = reference.repository.registry
+        return self.registries.client(registry, self.settings.creds).source(reference)
+
+    def _remote_unless_unchanged(
+        self, name: ImageName, target: Store
+    ) -> Callable[[], Source] | None:
+        """As `remote`, and asking no registry for what it is known to have."""
+        opener = self.remote(name)
+        if opener is None or not isinstance(name, RegistryName):
+            return opener
+        from imgfetch.workflow.unchanged import unless_unchanged
+
+        return lambda: unless_unchanged(
+            self._registry_source(name.reference), name.reference, target, target
+        )
 
     def obtain(
         self,
         name: ImageName,
         platforms: tuple[Platform, ...] | None,
         policy: Policy,
-        store: LayoutStore | None = None,
+        store: Store | None = None,
     ) -> Obtained:
-        """An image whose content is in a store, fetched if need be; names nothing."""
+        """An image whose content is in a store, fetched if need be; names nothing.
+
+        With a lock file in the settings, the image that is locked and no other.
+
+        Raises:
+            PolicyError: not in the lock file, or another image than is locked.
+        """
+        locked, path = self.locked, self.settings.locked
+        if locked is None or path is None:
+            obtained = self.obtain_unlocked(name, platforms, policy, store)
+        elif isinstance(name, PathName):
+            message = f"{name} can't be in the lock file {path}"
+            raise PolicyError(message, hint="lock files are for images of registries")
+        else:
+            found = locked.find(name.reference, path)
+            obtained = self.obtain_locked(found, path, policy, name, platforms, store)
+        for image in obtained.images:
+            (store or self.store).mark_used(image.descriptor.digest)
+        return obtained
+
+    def obtain_locked(
+        self,
+        locked: LockedImage,
+        path: str,
+        policy: Policy,
+        name: RegistryName | StoreName | None = None,
+        platforms: tuple[Platform, ...] | None = None,
+        store: Store | None = None,
+    ) -> Obtained:
+        """The image that a lock file names.
+
+        Args:
+            locked: from the lock file.
+            path: of the lock file, for errors.
+            policy: when to ask the registry.
+            name: how it was asked for; it may name one of the digests in the lock file.
+            platforms: those wanted; None for all that are locked.
+            store: where it is kept; the store by default.
+
+        Raises:
+            PolicyError: another image than is locked.
+        """
+        pinned = locked.pinned
+        if name is not None and name.reference.digest is not None:
+            pinned = locked.reference.with_digest(name.reference.digest)
+        exact = StoreName(pinned) if isinstance(name, StoreName) else RegistryName(pinned)
+        chosen = platforms or tuple(one.platform for one in locked.platforms)
+        obtained = self.obtain_unlocked(exact, chosen, policy, store)
+        locked.check(obtained.top, obtained.images, path)
+        return obtained
+
+    @property
+    def locked(self) -> LockFile | None:
+        """The lock file of the settings, if there is one.
+
+        Raises:
+            UsageError: it can't be read.
+            DocumentError: it is malformed.
+        """
+        if self._locked is None and self.settings.locked is not None:
+            from imgfetch.client.locking import read_lock_file
+
+            self._locked = read_lock_file(self.settings.locked)
+        return self._locked
+
+    def obtain_unlocked(
+        self,
+        name: ImageName,
+        platforms: tuple[Platform, ...] | None,
+        policy: Policy,
+        store: Store | None = None,
+    ) -> Obtained:
+        """As `obtain`, whatever lock file there is."""
         from imgfetch.workflow.obtain import Obtainer, Wanted
         from imgfetch.workflow.stored import StoredSource
 
@@ -112,7 +224,7 @@ class Collaborators:
             pinned = name.reference.pinned
         obtainer = Obtainer(target, self.progress, is_complete=has_layers, jobs=self.settings.jobs)
         wanted = Wanted(str(name), platforms, policy, pinned)
-        return obtainer.obtain(wanted, stored, self.remote(name))
+        return obtainer.obtain(wanted, stored, self._remote_unless_unchanged(name, target))
 
     def snapshotter(
         self, mapping: IdMapping, *, mode: str | None = None, content: ContentStore, path: str
@@ -154,51 +266,16 @@ class LazyApplier:
 
     def apply(self, blob: BinaryIO, layer: Layer, root: int) -> LayerStats:
         """See `imgfetch.interfaces.LayerApplier`."""
+        return self._applier().apply(blob, layer, root)
+
+    def diff(self, blob: BinaryIO, layer: Layer, root: int, *, opaque: str) -> LayerDiff | None:
+        """See `imgfetch.interfaces.LayerApplier`."""
+        return self._applier().diff(blob, layer, root, opaque=opaque)
+
+    def _applier(self) -> Applier:
         from imgfetch.layer.applier import Applier
         from imgfetch.layer.options import ApplyOptions
         from imgfetch.layer.ownership import ExactOwners, SingleOwner
 
         owners = SingleOwner() if self._mapping.single else ExactOwners()
-        return Applier(ApplyOptions(owners=owners)).apply(blob, layer, root)
-
-
-def _registry_client(settings: Settings, registry: str) -> RegistryClient:
-    """A client for one registry: credentials given on the command line are for it alone."""
-    from pathlib import Path
-
-    from imgfetch.registry.client import RegistryClient
-    from imgfetch.registry.credentials import configured
-    from imgfetch.registry.secret import Credential, OneCredential
-    from imgfetch.registry.settings import RegistrySettings, RetryPolicy
-
-    environment = settings.environment
-    credentials: Credentials
-    if settings.creds is not None:
-        user, _, password = settings.creds.partition(":")
-        credentials = OneCredential(registry, Credential(user, password))
-    else:
-        authfile = Path(settings.authfile) if settings.authfile else None
-        home = Path(environment.get("HOME") or "/")
-        credentials = configured(environment, home=home, authfile=authfile)
-    return RegistryClient(
-        RegistrySettings(
-            credentials=credentials,
-            plain_http=frozenset(settings.plain_http),
-            insecure=frozenset(settings.insecure),
-            ca_file=Path(settings.ca) if settings.ca else None,
-            retry=RetryPolicy(retries=settings.retries),
-            user_agent=f"imgfetch/{__version__}",
-            proxies=_proxies(environment),
-        )
-    )
-
-
-def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
-    """The proxies of the environment, as curl and others read them."""
-    names = {"http": "http_proxy", "https": "https_proxy", "all": "all_proxy", "no": "no_proxy"}
-    proxies = {
-        # HTTP_PROXY in capitals is what a CGI program gets from a request's header.
-        key: environment.get(name) or ("" if key == "http" else environment.get(name.upper(), ""))
-        for key, name in names.items()
-    }
-    return {key: value for key, value in proxies.items() if value}
+        return Applier(ApplyOptions(owners=owners))

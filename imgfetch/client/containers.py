@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import InvalidOptionError, NotInStoreError
-from imgfetch.oci.transport import PathName, parse_image_name
+from imgfetch.oci.transport import PathName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imgfetch.bundle.host import Network
     from imgfetch.bundle.options import RunOptions
-    from imgfetch.cas.directory import LayoutStore
-    from imgfetch.client.collaborators import Collaborators
+    from imgfetch.client.collaborators import Collaborators, Store
     from imgfetch.fs.idmap import IdMapping
     from imgfetch.oci.image import Image
     from imgfetch.workflow.obtain import Policy
@@ -104,21 +103,6 @@ def prepare(with_: Collaborators, wanted: Iterable[tuple[str, str | None]]) -> N
             snapshotter.prepare(image.layers)
 
 
-def prune_snapshots(with_: Collaborators) -> list[str]:
-    """Remove unpacked layers that no image in the store needs."""
-    from imgfetch.workflow.images import list_images
-    from imgfetch.workflow.prune import prune_snapshots as prune
-    from imgfetch.workflow.resolve import Documents
-
-    snapshots = f"{with_.settings.store}/snapshots"
-    if not os.path.isdir(snapshots):
-        return []
-    stored = list_images(with_.store, Documents(None, with_.store, with_.progress))
-    if os.geteuid() != 0:
-        _enter(with_)
-    return prune(snapshots, [image for entry in stored for image in entry.images])
-
-
 def spec(
     with_: Collaborators,
     name: str,
@@ -180,14 +164,18 @@ def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy
 
     To be called with a lease of the store, which is to last until the image was used.
     """
-    parsed = parse_image_name(name)
+    parsed = with_.parse(name)
     store = with_.store
     chosen = (with_.platform(platform),)
     if not isinstance(parsed, PathName):
         stored = store.lookup(str(parsed.reference))
         obtained = with_.obtain(parsed, chosen, policy)
         if stored != obtained.top and not parsed.reference.pinned:
-            store.tag(str(parsed.reference), obtained.top)
+            reference = parsed.reference
+            if stored is not None and with_.settings.locked is not None:
+                # To run an older image is no reason to move what a name stands for.
+                reference = reference.with_digest(obtained.top.digest)
+            store.tag(str(reference), obtained.top)
     else:
         obtained = with_.obtain(parsed, chosen, policy)
     return obtained.images[0]
@@ -195,9 +183,9 @@ def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy
 
 def _obtain_aside(
     with_: Collaborators, name: str, platform: str | None, policy: Policy, scratch: str
-) -> tuple[Image, LayoutStore]:
+) -> tuple[Image, Store]:
     """An image without changing the store: from there, or else fetched elsewhere."""
-    parsed = parse_image_name(name)
+    parsed = with_.parse(name)
     chosen = (with_.platform(platform),)
     if not isinstance(parsed, PathName) and policy in {"missing", "never"}:
         try:

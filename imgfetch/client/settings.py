@@ -15,6 +15,8 @@ class Settings:
 
     Attributes:
         store: absolute path of the store's directory.
+        store_ro: absolute paths of further stores, which are only read.
+        locked: path of the lock file that all images have to be in; None for none.
         offline: whether only the store may answer.
         platform: in place of this machine's.
         runtime: name or path of the OCI runtime; None to look for one.
@@ -31,6 +33,8 @@ class Settings:
     """
 
     store: str
+    store_ro: tuple[str, ...] = ()
+    locked: str | None = None
     offline: bool = False
     platform: str | None = None
     runtime: str | None = None

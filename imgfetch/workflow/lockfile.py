@@ -234,10 +234,14 @@ def _image(entry: Mapping[str, Any]) -> LockedImage:
 
 def _platform(entry: Mapping[str, Any]) -> LockedPlatform:
     _refuse_unknown(entry, {"platform", "digest", "size"})
+    size = _value(entry, "size", int)
+    if size < 0:
+        message = "'size' is negative"
+        raise DocumentError(message)
     return LockedPlatform(
         Platform.parse(_value(entry, "platform", str)),
         Digest.parse(_value(entry, "digest", str)),
-        _value(entry, "size", int),
+        size,
     )
 
 

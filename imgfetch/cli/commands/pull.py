@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli import output
-from imgfetch.cli.options import registry_options
+from imgfetch.cli.options import locked_option, registry_options
 from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     help="When to ask the registry.",
 )
 @click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Blobs fetched at once.")
+@locked_option
 @registry_options
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.pass_obj

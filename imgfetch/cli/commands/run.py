@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgfetch.cli.options import REGISTRY_OPTIONS, platform_option, pull_option, registry_options
+from imgfetch.cli.options import (
+    REGISTRY_OPTIONS,
+    locked_option,
+    platform_option,
+    pull_option,
+    registry_options,
+)
 from imgfetch.cli.run_options import parse_here, run_options, supervision_options
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 @run_options
 @supervision_options
 @pull_option
+@locked_option
 @platform_option
 @registry_options
 @click.argument("reference", metavar="REF")
@@ -51,7 +58,9 @@ def command(
         stop_timeout=values["stop_timeout"],
         signal_proxy=values["sig_proxy"],
     )
-    with invocation.client(**{name: values[name] for name in REGISTRY_OPTIONS}) as client:
+    with invocation.client(
+        **{name: values[name] for name in (*REGISTRY_OPTIONS, "locked")}
+    ) as client:
         return client.run(
             reference, options, supervision=supervision, platform=platform, policy=policy
         )

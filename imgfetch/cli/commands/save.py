@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgfetch.cli.options import compression_option, pull_option, registry_options
+from imgfetch.cli.options import compression_option, locked_option, pull_option, registry_options
 from imgfetch.cli.streams import output_target
 from imgfetch.errors import UsageError
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     help="Leave out layers that only their maker may distribute.",
 )
 @pull_option
+@locked_option
 @registry_options
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.pass_obj

@@ -37,11 +37,8 @@ def own(tmp_path: Path) -> LayoutStore:
     return LayoutStore(tmp_path / "own")
 
 
-def layered(
-    own: LayoutStore, *others: LayoutStore, warnings: list[str] | None = None
-) -> LayeredStore:
-    readers = [LayoutReader(other.path) for other in others]
-    return LayeredStore(own, readers, warn=[].append if warnings is None else warnings.append)
+def layered(own: LayoutStore, *others: LayoutStore) -> LayeredStore:
+    return LayeredStore(own, [LayoutReader(other.path) for other in others])
 
 
 def test_content_is_used_in_place(
@@ -127,7 +124,7 @@ def test_damaged_content_is_fetched_into_ones_own(
     blob_file(shared, incoming.descriptor).write_bytes(bytes(len(DATA)))
     before = snapshot_tree(Path(shared.path))
     warnings: list[str] = []
-    both = layered(own, shared, warnings=warnings)
+    both = LayeredStore(own, [LayoutReader(shared.path)], warn=warnings.append)
     with pytest.raises(StoreCorruptError):
         both.read(incoming.descriptor, LIMIT)
     assert str(incoming.descriptor.digest) in warnings[0]

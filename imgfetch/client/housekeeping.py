@@ -1,0 +1,269 @@
+"""Verbs that look after the store: what is in it, who uses it, and what can go."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imgfetch.client.looking import documents_of
+from imgfetch.client.naming import reference_of
+from imgfetch.errors import InvalidReferenceError, StoreError, StoreLockedError
+from imgfetch.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from imgfetch.client.collaborators import Collaborators
+    from imgfetch.workflow.evict import Candidate, Limits
+    from imgfetch.workflow.images import StoredImage
+    from imgfetch.workflow.prune import Snapshot
+
+
+def images(with_: Collaborators) -> list[StoredImage]:
+    """See `Client.images`."""
+    from imgfetch.workflow.images import list_images
+    from imgfetch.workflow.resolve import Documents
+    from imgfetch.workflow.usage import with_usage
+
+    store = with_.store
+    stored = list_images(store, Documents(None, store, with_.progress))
+    return with_usage(stored, store.last_used)
+
+
+def history(with_: Collaborators, name: str, platform: str | None) -> list[dict[str, Any]]:
+    """See `Client.history`."""
+    from imgfetch.workflow.images import history
+    from imgfetch.workflow.resolve import select_image
+
+    with documents_of(with_, with_.parse(name), stored_first=True) as documents:
+        return history(select_image(documents, documents.top(), with_.platform(platform), name))
+
+
+def tag(with_: Collaborators, name: str, new: str) -> str:
+    """See `Client.tag`."""
+    from imgfetch.workflow.resolve import Documents
+    from imgfetch.workflow.stored import StoredSource
+
+    reference = reference_of(with_.parse(name))
+    target = Reference.parse(new)
+    if target.digest is not None:
+        message = f"{new} has a digest in it, which can't be chosen"
+        raise InvalidReferenceError(message, expected="NAME[:TAG]")
+    store = with_.store
+    with store.lease():
+        source = StoredSource(reference, store, store)
+        store.tag(str(target), Documents(source, store, with_.progress).top())
+    return str(target)
+
+
+def remove(with_: Collaborators, name: str, *, force: bool) -> list[str]:
+    """See `Client.remove`."""
+    from imgfetch.workflow.images import names_of, untag
+
+    reference = reference_of(with_.parse(name))
+    if not force:
+        _refuse_used(with_, names_of(reference, with_.store))
+    return untag(reference, with_.store)
+
+
+def _refuse_used(with_: Collaborators, names: list[str]) -> None:
+    """Refuse to take the last names of an image that a container runs from."""
+    from imgfetch.workflow.usage import containers_of, running
+
+    by_snapshot = running(f"{with_.settings.store}/runs")
+    if not by_snapshot:
+        return
+    stored = images(with_)
+    kept = {entry.descriptor.digest for entry in stored if entry.name not in names}
+    for entry in stored:
+        if entry.name in names and entry.descriptor.digest not in kept:
+            containers = containers_of(entry.images, by_snapshot)
+            if containers:
+                message = f"{entry.name} is used by container {', '.join(containers)}"
+                raise StoreError(message, hint="wait for it to end, or use --force")
+
+
+# Freeing
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was freed, or would be.
+
+    Attributes:
+        names: taken away, in this order.
+        blobs: bytes of blobs.
+        snapshots: names of unpacked layers.
+        unpacked: bytes of those.
+    """
+
+    names: tuple[str, ...] = ()
+    blobs: int = 0
+    snapshots: tuple[str, ...] = ()
+    unpacked: int = 0
+
+
+def prune(with_: Collaborators, limits: Limits, *, dry_run: bool) -> Pruned:
+    """See `Client.prune`."""
+    from imgfetch.workflow.evict import choose
+
+    names = choose(_candidates(with_), limits)
+    if dry_run:
+        return _prospect(with_, names)
+    for name in names:
+        with_.own_store.untag(name)
+    return replace(collect(with_), names=tuple(names))
+
+
+def _prospect(with_: Collaborators, names: list[str]) -> Pruned:
+    from imgfetch.cas.gc import freeable, garbage
+    from imgfetch.workflow.prune import all_snapshots, unneeded
+
+    files = garbage(with_.own_store, content=with_.store, without=names)
+    kept = [image for entry in images(with_) if entry.name not in names for image in entry.images]
+    snapshots = unneeded(all_snapshots(_snapshots(with_)), kept)
+    return _pruned(sum(map(freeable, files)), snapshots, names)
+
+
+def collect(with_: Collaborators) -> Pruned:
+    """See `Client.collect`."""
+    from imgfetch.cas.gc import collect
+
+    try:
+        freed = collect(with_.own_store, content=with_.store)
+    except StoreLockedError as error:
+        with_.progress.warn(f"{error.message}: nothing was freed")
+        return Pruned()
+    return _pruned(freed, _prune_snapshots(with_))
+
+
+def _prune_snapshots(with_: Collaborators) -> list[Snapshot]:
+    from imgfetch.workflow.prune import prune_snapshots
+
+    snapshots = _snapshots(with_)
+    if not os.path.isdir(snapshots):
+        return []
+    kept = [image for entry in images(with_) for image in entry.images]
+    _enter(with_)
+    return prune_snapshots(snapshots, kept)
+
+
+def _pruned(blobs: int, snapshots: list[Snapshot], names: list[str] | None = None) -> Pruned:
+    return Pruned(
+        tuple(names or ()),
+        blobs,
+        tuple(f"{one.mapping}/{one.name}" for one in snapshots),
+        sum(one.size for one in snapshots),
+    )
+
+
+def _candidates(with_: Collaborators) -> list[Candidate]:
+    """All names in one's own store, and what each of them keeps there."""
+    from imgfetch.cas.gc import reach
+    from imgfetch.snapshot.unpacker import chain_names
+    from imgfetch.workflow.evict import Candidate
+    from imgfetch.workflow.prune import all_snapshots
+    from imgfetch.workflow.usage import containers_of, running
+
+    own = with_.own_store
+    snapshots = all_snapshots(_snapshots(with_))
+    by_snapshot = running(f"{with_.settings.store}/runs")
+    own_names = {name for name, _ in own.entries()}
+    candidates = []
+    for entry in images(with_):
+        if entry.name not in own_names:
+            continue
+        found = map(own.find, reach([entry.descriptor], with_.store))
+        parts = {str(blob.digest): blob.size for blob in found if blob is not None}
+        chains = {name for image in entry.images for name in chain_names(image.layers)}
+        for snapshot in snapshots:
+            if snapshot.serves in chains:
+                parts[f"{snapshot.mapping}/{snapshot.name}"] = snapshot.size
+        # Entries without a name, and what is no image, are other tools'.
+        foreign = entry.name is None or not entry.images
+        needed = foreign or bool(containers_of(entry.images, by_snapshot))
+        name = entry.name or str(entry.descriptor.digest)
+        candidates.append(Candidate(name, entry.last_used or 0, parts, needed))
+    return candidates
+
+
+def _snapshots(with_: Collaborators) -> str:
+    return f"{with_.settings.store}/snapshots"
+
+
+def _enter(with_: Collaborators) -> None:
+    """Be able to remove files of subordinate ids; root is so anyway."""
+    if os.geteuid() != 0:
+        from imgfetch.snapshot.userns import enter
+
+        enter(search_path=with_.search_path, warn=with_.progress.warn)
+
+
+# Room
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many there are of something, and what they take.
+
+    Attributes:
+        count: how many.
+        size: in bytes.
+        reclaimable: bytes of those that nothing needs.
+    """
+
+    count: int
+    size: int
+    reclaimable: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUsage:
+    """What a store takes of its file system.
+
+    Attributes:
+        store: its path.
+        blobs: compressed layers and documents.
+        snapshots: unpacked layers, by the sizes of their tar streams.
+        partial: transfers that were broken off or are under way.
+        free: bytes left on the file system; None where it does not tell.
+    """
+
+    store: str
+    blobs: Room
+    snapshots: Room
+    partial: Room
+    free: int | None
+
+
+def disk_usage(with_: Collaborators) -> DiskUsage:
+    """See `Client.disk_usage`."""
+    from imgfetch.cas.check import blobs
+    from imgfetch.cas.gc import freeable
+    from imgfetch.fs.space import free
+    from imgfetch.workflow.prune import all_snapshots
+
+    own = with_.own_store
+    nothing = Room(0, 0, 0)
+    if not own.root.exists():
+        return DiskUsage(own.path, nothing, nothing, nothing, None)
+    prospect = _prospect(with_, [])
+    with own.root.errors("read"):
+        stored = [status.st_size for _, status in blobs(own.root)]
+        ingest = own.root.ingest("")
+        partial = [freeable(f"{ingest}{name}") for name in _names(ingest)]
+        left = free(own.path).bytes
+    snapshots = all_snapshots(_snapshots(with_))
+    return DiskUsage(
+        own.path,
+        Room(len(stored), sum(stored), prospect.blobs),
+        Room(len(snapshots), sum(one.size for one in snapshots), prospect.unpacked),
+        Room(len(partial), sum(partial), 0),
+        left,
+    )
+
+
+def _names(directory: str) -> list[str]:
+    with suppress(FileNotFoundError):
+        return os.listdir(directory)
+    return []

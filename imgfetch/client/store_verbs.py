@@ -1,0 +1,145 @@
+"""The half of `Client` that is about the store itself: names, room, damage, lock files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imgfetch.client.collaborators import Collaborators
+    from imgfetch.client.housekeeping import DiskUsage, Pruned
+    from imgfetch.workflow.evict import Limits
+    from imgfetch.workflow.fsck import Damage
+    from imgfetch.workflow.images import StoredImage
+    from imgfetch.workflow.lock import Change
+    from imgfetch.workflow.sync import Step
+
+
+class StoreVerbs:
+    """What can be done with a store, beyond taking images into it and running them."""
+
+    _collaborators: Collaborators
+
+    def images(self) -> list[StoredImage]:
+        """Every name in the store, what of it is there, and how it is used."""
+        from imgfetch.client import housekeeping
+
+        return housekeeping.images(self._collaborators)
+
+    def tag(self, name: str, new: str) -> str:
+        """Give an image in the store another name, which it takes from any other image.
+
+        Returns:
+            The new name, complete.
+        """
+        from imgfetch.client import housekeeping
+
+        return housekeeping.tag(self._collaborators, name, new)
+
+    def remove(self, name: str, *, force: bool = False) -> list[str]:
+        """Take names away from the store; `collect` frees what they kept.
+
+        Args:
+            name: a name, or a repository's digest for all its names.
+            force: also when a running container uses the image.
+
+        Returns:
+            The names taken away.
+        """
+        from imgfetch.client import housekeeping
+
+        return housekeeping.remove(self._collaborators, name, force=force)
+
+    def collect(self) -> Pruned:
+        """Free what no name leads to: blobs, and layers unpacked for runs.
+
+        As an ordinary user, takes this process into namespaces of its own, as `run` does.
+
+        Returns:
+            What was freed; nothing where pulls are under way, which may be about to name
+            what has no name yet.
+        """
+        from imgfetch.client import housekeeping
+
+        return housekeeping.collect(self._collaborators)
+
+    def prune(self, limits: Limits | None = None, *, dry_run: bool = False) -> Pruned:
+        """Take away names that were not used for long, and free what no name leads to.
+
+        What a running container uses stays. Else as `collect`.
+
+        Args:
+            limits: what is to be kept; all names by default.
+            dry_run: only tell what would be freed.
+        """
+        from imgfetch.client import housekeeping
+        from imgfetch.workflow.evict import Limits
+
+        return housekeeping.prune(self._collaborators, limits or Limits(), dry_run=dry_run)
+
+    def check(self, *, repair: bool = False) -> list[Damage]:
+        """Look for damage in the store, every blob hashed again.
+
+        Args:
+            repair: set damaged content aside and fetch it again where that is possible. As
+                an ordinary user, may take this process into namespaces, as `run` does.
+        """
+        from imgfetch.client import checking
+
+        return checking.check(self._collaborators, repair=repair)
+
+    def disk_usage(self) -> DiskUsage:
+        """What the store takes of its file system."""
+        from imgfetch.client import housekeeping
+
+        return housekeeping.disk_usage(self._collaborators)
+
+    # Lock files
+
+    def lock(
+        self,
+        names: Iterable[str] = (),
+        *,
+        path: str,
+        complete: bool = False,
+        platforms: Iterable[str] = (),
+        all_platforms: bool = False,
+        upgrade: Iterable[str] | None = (),
+        write: bool = True,
+    ) -> list[Change]:
+        """Write down what references stand for; what is locked stays as it is.
+
+        Args:
+            names: images to be in the lock file, besides those that are.
+            path: of the lock file; made if it isn't there.
+            complete: whether other images leave it.
+            platforms: to lock images for; this machine's by default.
+            all_platforms: all there are.
+            upgrade: what is to be moved to what it stands for now; None for all.
+            write: False to change nothing, and only tell the difference.
+        """
+        from imgfetch.client import locking
+
+        return locking.lock(
+            self._collaborators,
+            names,
+            path,
+            complete=complete,
+            platforms=platforms,
+            all_platforms=all_platforms,
+            upgrade=upgrade,
+            write=write,
+        )
+
+    def sync(self, path: str, *, prune: bool = False, dry_run: bool = False) -> list[Step]:
+        """Make the store hold what a lock file names.
+
+        Args:
+            path: of the lock file.
+            prune: take all other names away; `collect` frees what they kept.
+            dry_run: change nothing, and only tell what would be done.
+        """
+        from imgfetch.client import locking
+
+        return locking.sync(self._collaborators, path, prune=prune, dry_run=dry_run)
