@@ -13,11 +13,13 @@ from imgfetch.errors import RegistryError, UsageError
 from imgfetch.oci.reference import Repository
 from imgfetch.registry import address, certificates, place, proxies
 from imgfetch.registry.dial import SystemDialer
-from imgfetch.registry.endpoint import Endpoint, LazyEndpoint
+from imgfetch.registry.discovery import LazyEndpoint
+from imgfetch.registry.endpoint import Endpoint
 from imgfetch.registry.place import Place
+from imgfetch.registry.repository import PlacedRepository
 from imgfetch.registry.secret import OneCredential
 from imgfetch.registry.settings import RegistrySettings, SystemClock, matches
-from imgfetch.registry.source import PlacedRepository, RegistrySource
+from imgfetch.registry.source import RegistrySource
 from imgfetch.registry.transport import Transport
 from imgfetch.registry.url import Origin, Url
 

@@ -8,7 +8,6 @@ else into an error that names registry, repository and reference.
 from __future__ import annotations
 
 import random
-import threading
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_BAD_REQUEST = 400
 _UNAUTHORIZED = 401
 # None, then a token, then one that was renewed or has a further scope.
 _LOGINS = 2
@@ -291,48 +289,3 @@ class Endpoint:
             # All workers wait, also when this one gives up.
             self._turnstile.close_for(min(asked, self.policy.cap))
         return delay
-
-
-class LazyEndpoint:
-    """Finds out at the first request at which of its possible origins a registry is.
-
-    Args:
-        origins: where it may be.
-        transport: sends single requests.
-        make: makes the endpoint.
-    """
-
-    def __init__(
-        self,
-        origins: tuple[Origin, ...],
-        transport: Transport,
-        make: Callable[[Origin], Endpoint],
-    ) -> None:
-        self._origins = origins
-        self._transport = transport
-        self._make = make
-        self._lock = threading.Lock()
-        self._endpoint: Endpoint | None = None
-
-    def get(self) -> Endpoint:
-        """The endpoint."""
-        with self._lock:
-            if self._endpoint is None:
-                self._endpoint = self._make(self._find())
-            return self._endpoint
-
-    def _find(self) -> Origin:
-        """The first origin that speaks the protocol; the last one is not tried out."""
-        for origin in self._origins[:-1]:
-            try:
-                response = self._transport.send("GET", origin.url(_PING), {})
-            except NetworkError:
-                continue
-            response.discard()
-            # Servers that speak TLS answer plain HTTP with 400, or lead to themselves.
-            tls = response.status == _BAD_REQUEST or response.header("Location").startswith(
-                "https:"
-            )
-            if origin.scheme == "https" or not tls:
-                return origin
-        return self._origins[-1]

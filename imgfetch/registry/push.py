@@ -7,33 +7,29 @@ that breaks begins anew, except in pieces, where the registry says how far it ca
 
 from __future__ import annotations
 
-import contextlib
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imgfetch.errors import DigestMismatchError, NetworkError, RegistryError
+from imgfetch.errors import DigestMismatchError, NetworkError
 from imgfetch.oci import mediatype
 from imgfetch.registry import referrers
 from imgfetch.registry.auth import Scope
 from imgfetch.registry.transport import Body
+from imgfetch.registry.upload import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.manifest import Index, Manifest
     from imgfetch.registry.endpoint import Endpoint
+    from imgfetch.registry.repository import PlacedRepository
     from imgfetch.registry.response import Response
-    from imgfetch.registry.source import PlacedRepository
-    from imgfetch.registry.url import Url
 
-_CREATED, _ACCEPTED, _NO_CONTENT = 201, 202, 204
+_CREATED, _ACCEPTED = 201, 202
 _OK, _PARTIAL, _NOT_FOUND, _BAD_RANGE = 200, 206, 404, 416
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_PART = 256 << 10
-_RANGE = re.compile(r"(?:bytes=)?0-(\d{1,19})", re.ASCII)
 
 
 class RepositoryWriter:
@@ -87,7 +83,8 @@ class RepositoryWriter:
         query = f"?mount={quote(str(descriptor.digest))}&from={quote(repository, safe='')}"
         response = self._begin(descriptor, query)
         if response.status == _ACCEPTED:
-            self._cancel(response)
+            endpoint = self._repository.endpoint.get()
+            Upload(endpoint, self._scope, response, descriptor).cancel()
         return response.status == _CREATED
 
     def push(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
@@ -107,10 +104,11 @@ class RepositoryWriter:
                 begun = self._begin(descriptor, "")
                 if begun.status == _CREATED:
                     return
+                upload = Upload(endpoint, self._scope, begun, descriptor)
                 if self._piece is None:
-                    self._send_whole(endpoint, begun, descriptor, open_blob)
+                    upload.send(open_blob)
                 else:
-                    self._send_pieces(endpoint, begun, descriptor, open_blob)
+                    upload.send_pieces(open_blob, self._piece)
             except NetworkError as error:
                 delay = attempts.delay() if error.transient else None
                 if delay is None:
@@ -170,95 +168,6 @@ class RepositoryWriter:
         response.discard()
         return response
 
-    def _cancel(self, begun: Response) -> None:
-        """Close an upload that nobody wants; registries also do that in time."""
-        endpoint = self._repository.endpoint.get()
-        with contextlib.suppress(RegistryError, NetworkError):
-            endpoint.write(
-                "DELETE",
-                _location(begun),
-                what="upload",
-                scope=self._scope,
-                accept={_NO_CONTENT, _OK, _ACCEPTED, _NOT_FOUND},
-            ).discard()
-
-    def _send_whole(
-        self,
-        endpoint: Endpoint,
-        begun: Response,
-        descriptor: Descriptor,
-        open_blob: Callable[[], BinaryIO],
-    ) -> None:
-        endpoint.write(
-            "PUT",
-            _finishing(_location(begun), descriptor),
-            what=f"blob {descriptor.digest}",
-            scope=self._scope,
-            headers={"Content-Type": "application/octet-stream"},
-            body=lambda: Body(_parts(open_blob, 0, descriptor.size), descriptor.size),
-            accept={_CREATED},
-        ).discard()
-
-    def _send_pieces(
-        self,
-        endpoint: Endpoint,
-        begun: Response,
-        descriptor: Descriptor,
-        open_blob: Callable[[], BinaryIO],
-    ) -> None:
-        location, offset = _location(begun), 0
-        attempts = endpoint.attempts()
-        piece = max(self._piece or 0, int(begun.header("OCI-Chunk-Min-Length") or 0))
-        while offset < descriptor.size:
-            length = min(piece, descriptor.size - offset)
-            try:
-                response = self._send_piece(endpoint, location, open_blob, offset, length)
-                location, offset = _location(response), _next_offset(response, offset + length)
-            except NetworkError as error:
-                delay = attempts.delay() if error.transient else None
-                if delay is None:
-                    raise
-                endpoint.clock.sleep(delay)
-                location, offset = self._progress(endpoint, location)
-        endpoint.write(
-            "PUT",
-            _finishing(location, descriptor),
-            what=f"blob {descriptor.digest}",
-            scope=self._scope,
-            accept={_CREATED},
-        ).discard()
-
-    def _send_piece(
-        self,
-        endpoint: Endpoint,
-        location: Url,
-        open_blob: Callable[[], BinaryIO],
-        offset: int,
-        length: int,
-    ) -> Response:
-        response = endpoint.write(
-            "PATCH",
-            location,
-            what="upload",
-            scope=self._scope,
-            headers={
-                "Content-Type": "application/octet-stream",
-                "Content-Range": f"{offset}-{offset + length - 1}",
-            },
-            body=lambda: Body(_parts(open_blob, offset, length), length),
-            accept={_ACCEPTED, _NO_CONTENT},
-        )
-        response.discard()
-        return response
-
-    def _progress(self, endpoint: Endpoint, location: Url) -> tuple[Url, int]:
-        """How far the registry has an upload."""
-        response = endpoint.write(
-            "GET", location, what="upload", scope=self._scope, accept={_NO_CONTENT}
-        )
-        response.discard()
-        return _location(response, location), _next_offset(response, 0)
-
     def _answers(self, endpoint: Endpoint, target: str, descriptor: Descriptor) -> bool:
         def read(response: Response) -> bool:
             response.close()
@@ -273,39 +182,3 @@ class RepositoryWriter:
             read=read,
             accept={_OK, _PARTIAL, _BAD_RANGE, _NOT_FOUND},
         )
-
-
-def _location(response: Response, default: Url | None = None) -> Url:
-    """Where an upload goes on; may be relative, and mostly has a secret in its query."""
-    location = response.header("Location")
-    if location:
-        return response.url.join(location)
-    if default is None:
-        message = f"{response.url.origin.netloc} did not say where to send the blob"
-        raise RegistryError(message, status=response.status)
-    return default
-
-
-def _finishing(location: Url, descriptor: Descriptor) -> Url:
-    joint = "&" if "?" in location.target else "?"
-    return location.origin.url(f"{location.target}{joint}digest={quote(str(descriptor.digest))}")
-
-
-def _next_offset(response: Response, default: int) -> int:
-    found = _RANGE.fullmatch(response.header("Range"))
-    if found is None:
-        return default
-    last = int(found[1])
-    # An upload with nothing in it can't be told from one with a single byte.
-    return 0 if last == 0 and default == 0 else last + 1
-
-
-def _parts(open_blob: Callable[[], BinaryIO], offset: int, length: int) -> Generator[bytes]:
-    with open_blob() as blob:
-        blob.seek(offset)
-        while length:
-            part = blob.read(min(_PART, length))
-            if not part:
-                return
-            length -= len(part)
-            yield part

@@ -18,8 +18,8 @@ from imgfetch.oci.manifest import Index, Manifest
 
 if TYPE_CHECKING:
     from imgfetch.oci.digest import Digest
+    from imgfetch.registry.repository import PlacedRepository
     from imgfetch.registry.response import Response
-    from imgfetch.registry.source import PlacedRepository
 
 _TAG_LIMIT = 128
 

@@ -63,6 +63,8 @@ class Timeouts:
         stall_window: of waiting, after which `stall_bytes` must have come.
         stall_bytes: see `stall_window`. A read timeout alone lets a server hold a
             client for ever, a byte at a time.
+        commit: for the answer to something that was sent: registries move whole blobs
+            before they give one.
         document: for a manifest, a token or a list, from request to last byte.
     """
 
@@ -70,6 +72,7 @@ class Timeouts:
     read: float = 30.0
     stall_window: float = 60.0
     stall_bytes: int = 16 << 10
+    commit: float = 300.0
     document: float = 120.0
 
 

@@ -21,86 +21,25 @@ from imgfetch.errors import (
     VerificationError,
 )
 from imgfetch.interfaces import Unverified
-from imgfetch.oci import manifest, mediatype
+from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
-from imgfetch.oci.document import MANIFEST_LIMIT
 from imgfetch.oci.verify import Verifier
-from imgfetch.registry.auth import Scope
+from imgfetch.registry.repository import check_digest_header, media_type_of
 from imgfetch.registry.transfer import BlobTransfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from imgfetch.oci.reference import Reference
-    from imgfetch.registry.endpoint import LazyEndpoint
-    from imgfetch.registry.place import Place
-    from imgfetch.registry.response import Response
+    from imgfetch.registry.repository import PlacedRepository
 
     Chunks = Callable[[int], Generator[bytes, None, None]]
 
 T = TypeVar("T")
 
-_ACCEPT = {"Accept": mediatype.ACCEPT_MANIFESTS}
 # What another place may do better; a document that is broken is broken everywhere.
 _ELSEWHERE = (RegistryError, NetworkError, VerificationError, DocumentError)
-
-
-class PlacedRepository:
-    """A repository at one place.
-
-    Args:
-        place: where.
-        endpoint: how to ask there.
-    """
-
-    def __init__(self, place: Place, endpoint: LazyEndpoint) -> None:
-        self.place = place
-        self.endpoint = endpoint
-        self.scope = Scope(place.repository)
-
-    def target(self, kind: str, name: str) -> str:
-        """The path of a manifest or a blob."""
-        query = f"?ns={self.place.namespace}" if self.place.namespace else ""
-        return f"{self.place.api}/{self.place.repository}/{kind}/{name}{query}"
-
-    def manifest(self, name: str, subject: str) -> tuple[bytes, Response]:
-        """A manifest's bytes, and the head of the response that they came with."""
-        endpoint = self.endpoint.get()
-
-        def read(response: Response) -> tuple[bytes, Response]:
-            return endpoint.read_document(response, MANIFEST_LIMIT, subject), response
-
-        return endpoint.request(
-            "GET",
-            self.target("manifests", name),
-            what=subject,
-            scope=self.scope,
-            read=read,
-            headers=_ACCEPT,
-        )
-
-    def hint(self, name: str, subject: str) -> Digest:
-        """The digest that a HEAD promises.
-
-        Raises:
-            InvalidDigestError: none, or none that is well-formed.
-            ImgfetchError: as `Endpoint.request`.
-        """
-
-        def read(response: Response) -> str:
-            response.discard()
-            return response.header("Docker-Content-Digest")
-
-        text = self.endpoint.get().request(
-            "HEAD",
-            self.target("manifests", name),
-            what=subject,
-            scope=self.scope,
-            read=read,
-            headers=_ACCEPT,
-        )
-        return Digest.parse(text)
 
 
 class RegistrySource:
@@ -166,8 +105,8 @@ class RegistrySource:
         if wanted is not None and digest != wanted:
             message = f"{subject} from {where} failed verification"
             raise DigestMismatchError(message, expected=wanted, actual=digest)
-        _check_digest_header(response, raw, subject)
-        media_type = _media_type(response, raw, subject)
+        check_digest_header(response, raw, subject)
+        media_type = media_type_of(response, raw, subject)
         return Unverified(Descriptor(media_type, digest, len(raw)), in_memory(raw), where)
 
     def _manifest_chunks(self, descriptor: Descriptor) -> Chunks:
@@ -284,34 +223,3 @@ def _verify(descriptor: Descriptor, raw: bytes, subject: str) -> None:
     verifier = Verifier(descriptor, subject)
     verifier.update(raw)
     verifier.finish()
-
-
-def _check_digest_header(response: Response, raw: bytes, subject: str) -> None:
-    """Compare ``Docker-Content-Digest`` with the bytes: where they differ, one lies."""
-    text = response.header("Docker-Content-Digest")
-    if not text:
-        return
-    where = response.url.origin.netloc
-    try:
-        promised = Digest.parse(text)
-    except InvalidDigestError as error:
-        message = f"{subject}: {where} sends an invalid digest with it"
-        raise RegistryError(message, expected=error.expected, actual=ascii(text[:100])) from error
-    actual = Digest.of(raw, promised.algorithm)
-    if actual != promised:
-        message = f"{subject} from {where} is not what its own header says"
-        raise DigestMismatchError(message, expected=promised, actual=actual)
-
-
-def _media_type(response: Response, raw: bytes, subject: str) -> str:
-    """What a document is, by what it was announced as, what it says and what it has."""
-    announced = mediatype.normalize(response.header("Content-Type"))
-    if announced == "text/html" and raw.lstrip()[:1] == b"<":
-        where = response.url.origin.netloc
-        message = f"{subject}: {where} answered with a web page"
-        raise RegistryError(
-            message,
-            status=response.status,
-            hint="is it a registry? a network that asks to sign in answers like this, too",
-        )
-    return manifest.parse(raw, announced, subject).media_type

@@ -15,8 +15,8 @@ from imgfetch.oci.document import load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from imgfetch.registry.repository import PlacedRepository
     from imgfetch.registry.response import Response
-    from imgfetch.registry.source import PlacedRepository
 
 _LIMIT = 4 << 20
 _PAGES = 1000

@@ -109,7 +109,9 @@ class Transport:
             self._guard.check(origin.address, origin.port)
         request = PreparedRequest()
         sent = {"Accept-Encoding": "identity", "User-Agent": self._user_agent, **headers}
-        timeouts = (self._timeouts.connect, self._timeouts.read)
+        reading = method in {"GET", "HEAD"}
+        answer_in = self._timeouts.read if reading else self._timeouts.commit
+        timeouts = (self._timeouts.connect, answer_in)
         try:
             request.prepare(method=method, url=url.wire, headers=sent)
             # Preparing quotes anew, which can break the signature of a presigned URL, and

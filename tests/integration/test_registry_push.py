@@ -18,9 +18,9 @@ from imgfetch.oci.reference import Reference, Repository
 from imgfetch.registry import referrers, tags
 from imgfetch.registry.client import RegistryClient
 from imgfetch.registry.push import RepositoryWriter
+from imgfetch.registry.repository import PlacedRepository
 from imgfetch.registry.secret import Credential, OneCredential
 from imgfetch.registry.settings import RegistrySettings, RetryPolicy
-from imgfetch.registry.source import PlacedRepository
 from tests.support.docker_registry import DockerRegistry, docker_registry
 from tests.support.registry_content import IMAGE, read
 from tests.support.registry_token import token_server

@@ -12,7 +12,7 @@ from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.reference import Repository
 from imgfetch.registry.referrers import fallback_tag, referrers
-from imgfetch.registry.source import PlacedRepository
+from imgfetch.registry.repository import PlacedRepository
 from imgfetch.registry.tags import tags
 from tests.support.registry_content import IMAGE
 from tests.support.registry_server import Answer, Responder, Seen

@@ -12,6 +12,7 @@ from imgfetch.oci import manifest
 from imgfetch.oci.reference import Repository
 from imgfetch.registry.push import RepositoryWriter
 from imgfetch.registry.secret import Credential
+from imgfetch.registry.settings import Timeouts
 from tests.support.registry_content import IMAGE, demanding
 from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen
 from tests.support.registry_world import Passwords, World
@@ -214,3 +215,12 @@ def test_a_manifest_is_sent_as_it_is(world: World) -> None:
         IMAGE.manifest,
     )
     assert sent.headers["content-type"] == IMAGE.descriptor.media_type
+
+
+def test_a_registry_may_take_its_time_to_keep_a_blob(world: World) -> None:
+    slow = Answer(201, hold=0.5)
+    server = world.host("registry.test", {START: BEGUN, WHOLE: slow})
+    client = world.client(timeouts=Timeouts(connect=5, read=0.2, commit=10))
+    push = RepositoryWriter(client.repository(Repository("registry.test", "app")))
+    push.push(BLOB, opened)
+    assert len(server.asked(WHOLE)) == 1
