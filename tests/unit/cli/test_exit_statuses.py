@@ -227,3 +227,7 @@ def test_an_unusable_setting_of_the_config_file_is_usage_and_names_the_file(
         said = command_line("--config", config, "images").failed(2)
         assert str(config) in said.err
         assert line.partition(" ")[0] in said.err
+
+
+def test_what_is_none_of_our_errors_is_a_bug() -> None:
+    assert exitcodes.for_error(ValueError("x")) == exitcodes.BUG

@@ -270,3 +270,13 @@ def test_a_library_gets_the_same_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         client.unpack("x", "/nowhere", unpacking=Unpacking(rootless=True, ids=ids))
     assert not (tmp_path / "store").exists()
+
+
+def test_the_callers_terminal_decides_how_large_the_containers_is(
+    command_line: CommandLine, layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.get_terminal_size", lambda _descriptor: os.terminal_size((100, 30)))
+    command_line("bundle", f"oci:{layout}", "bundle", "-t").succeeded()
+    process = spec_of(tmp_path / "bundle")["process"]
+    assert process["terminal"] is True
+    assert process["consoleSize"] == {"width": 100, "height": 30}

@@ -163,3 +163,20 @@ def test_without_a_source_only_the_store_answers(tmp_path: Path) -> None:
     store = MemoryStore()
     with pytest.raises(NotInStoreError):
         Documents(None, store, RecordedProgress()).manifest(source.top)
+
+
+def test_there_is_nothing_to_resolve_without_a_source() -> None:
+    with pytest.raises(ValueError, match="without a source"):
+        Documents(None, MemoryStore(), RecordedProgress()).top()
+
+
+def test_of_two_that_do_not_say_their_platform_the_one_that_runs_is_taken(tmp_path: Path) -> None:
+    """R052: an image of this machine's family, after one that can't run here."""
+    entries = [
+        replace(builder(name).write(tmp_path, None, f"linux/{name}").descriptor, platform=None)
+        for name in ("s390x", "arm64", "amd64")
+    ]
+    document = {"schemaVersion": 2, "manifests": [entry.to_json() for entry in entries[:1]]}
+    name_entry(tmp_path, add_document(tmp_path, document, mediatype.OCI_INDEX), "x:1")
+    with pytest.raises(PlatformError):
+        chosen(source_of_layout(tmp_path, "x:1"), AMD64)
