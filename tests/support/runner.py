@@ -128,8 +128,10 @@ class Runner:
 
     def cgroups(self) -> list[Path]:
         """Those of all containers that this one ran."""
+        mount = Path("/sys/fs/cgroup")
         ids = (self.store / "ids").read_text().split()
-        return [path for one in ids for path in Path("/sys/fs/cgroup").glob(f"**/imgfetch/{one}")]
+        paths = [base / "imgfetch" / one for base in (mount, *mount.iterdir()) for one in ids]
+        return [path for path in paths if path.exists()]
 
     def output(self) -> str:
         path = self.store / "out"
