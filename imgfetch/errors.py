@@ -244,7 +244,7 @@ class RuntimeFailedError(ImgfetchError):
 
 
 class RuntimeMissingError(RuntimeFailedError):
-    """No OCI runtime is installed, or not the one asked for."""
+    """No OCI runtime is installed, or not the one asked for, or another program is missing."""
 
 
 class CommandError(RuntimeFailedError):

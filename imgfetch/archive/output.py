@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 Target = str | int
 """A path, or a descriptor to write to, which stays open."""
 
+_UNUSABLE = (
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _IN_PLACE = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
 
@@ -50,7 +57,7 @@ def open_output(
         StoreError: it can't be written.
         BrokenPipeError: nobody reads the other end.
     """
-    with _errors(target), _descriptor(target) as fd:
+    with output_errors(target), _descriptor(target) as fd:
         compressor = new_compressor(compression)
 
         def write(data: bytes | memoryview) -> None:
@@ -74,7 +81,7 @@ def staged_path(path: str) -> Generator[str]:
         message = f"{path} is no plain file, and a program is to write it"
         raise UsageError(message, hint="name a new file")
     temporary = _beside(path)
-    with _errors(path):
+    with output_errors(path):
         try:
             yield temporary
             fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -101,7 +108,7 @@ def staged_directory(path: str) -> Generator[str]:
         StoreError: it can't be written.
     """
     path = path.rstrip("/") or "/"
-    with _errors(path):
+    with output_errors(path):
         if os.path.lexists(path) and (not os.path.isdir(path) or os.listdir(path)):
             message = f"{path} is there already"
             raise UsageError(message, hint="name a new or an empty directory")
@@ -169,12 +176,20 @@ def _sync_tree(path: str) -> None:
 
 
 @contextmanager
-def _errors(target: Target) -> Generator[None]:
+def output_errors(target: Target) -> Generator[None]:
+    """Map what the system says while a target is written.
+
+    Raises:
+        UsageError: there can't be such a file or directory.
+        NoSpaceError: the file system is full.
+        StoreError: it can't be written.
+        BrokenPipeError: nobody reads the other end.
+    """
     try:
         yield
     except BrokenPipeError:
         raise
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+    except _UNUSABLE as error:
         raise _unusable(target, error) from error
     except OSError as error:
         if is_no_space(error):

@@ -7,8 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgfetch.archive.filesystem import find_tool
 from imgfetch.client.naming import local_repository, stem, stored_reference
-from imgfetch.oci.transport import PathName, parse_image_name
+from imgfetch.errors import UsageError
+from imgfetch.oci.reference import Reference
+from imgfetch.oci.transport import PathName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +20,9 @@ if TYPE_CHECKING:
     from imgfetch.archive.output import Target
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.oci.platform import Platform
-    from imgfetch.oci.reference import Reference
     from imgfetch.tar.compressor import Compression
+    from imgfetch.workflow.export import ExportForm
+    from imgfetch.workflow.flatten import Flattened
     from imgfetch.workflow.load import Loaded
     from imgfetch.workflow.obtain import Obtained, Policy
 
@@ -40,6 +44,19 @@ class Saving:
     platforms: tuple[str, ...] = ()
     all_platforms: bool = False
     leave_out_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """How a root filesystem is exported.
+
+    Attributes:
+        form: ``tar``, ``squashfs`` or ``erofs``.
+        compression: around a tar; None for what the file's name says.
+    """
+
+    form: ExportForm = "tar"
+    compression: Compression | None = None
 
 
 def save(
@@ -93,7 +110,7 @@ def obtain_named(
     with_: Collaborators, name: str, platforms: tuple[Platform, ...] | None, policy: Policy
 ) -> tuple[Obtained, Reference]:
     """An image in the store and its name; one that had to be fetched gets it there."""
-    parsed = parse_image_name(name)
+    parsed = with_.parse(name)
     store = with_.store
     if isinstance(parsed, PathName):
         obtained = with_.obtain(parsed, platforms, policy)
@@ -102,10 +119,14 @@ def obtain_named(
     stored = store.lookup(str(reference))
     obtained = with_.obtain(parsed, platforms, policy)
     if not reference.pinned and stored != obtained.top:
-        store.tag(str(reference), obtained.top)
+        kept = reference
+        if stored is not None and with_.settings.locked is not None:
+            # To use an older image is no reason to move what a name stands for.
+            kept = reference.with_digest(obtained.top.digest)
+        store.tag(str(kept), obtained.top)
     if reference.tag is not None and reference.pinned:
         # The digest has decided; the tag is what the image is called.
-        reference = type(reference)(reference.repository, reference.tag)
+        reference = Reference(reference.repository, reference.tag)
     return obtained, reference
 
 
@@ -128,8 +149,125 @@ def load(with_: Collaborators, source: Target, *, force: bool) -> list[Loaded]:
     store = with_.store
     with ExitStack() as stack:
         stack.enter_context(store.lease())
-        ingest = f"{store.path}/ingest"
-        scratch = ingest if os.path.isdir(ingest) else None
+        scratch = _scratch(with_)
         listed = stack.enter_context(open_images(source, where, scratch=scratch))
         loader = Loader(store, store, with_.progress, jobs=with_.settings.jobs)
         return loader.load(listed, fallback, force=force)
+
+
+def export(
+    with_: Collaborators,
+    name: str,
+    target: Target,
+    exporting: Exporting,
+    *,
+    platform: str | None,
+    policy: Policy,
+) -> None:
+    """See `Client.export`."""
+    from imgfetch.workflow import export as exports
+
+    with with_.store.lease():
+        if exporting.form == "tar":
+            compression = compression_for(target, exporting.compression)
+            with _flattened(with_, name, platform, policy) as flattened:
+                dropped = exports.export_tar(flattened, target, compression)
+            _warn_of_dropped(with_, dropped)
+            return
+        path = _file(target, exporting)
+        if exporting.form == "squashfs":
+            program = find_tool("sqfstar", "squashfs-tools (4.5 or later)", with_.search_path)
+            with _flattened(with_, name, platform, policy) as flattened:
+                dropped = exports.export_squashfs(flattened, program, path)
+            _warn_of_dropped(with_, dropped)
+        else:
+            _export_erofs(with_, name, path, platform, policy)
+
+
+def _file(target: Target, exporting: Exporting) -> str:
+    if isinstance(target, int):
+        message = f"a file system ({exporting.form}) can't be written to a stream"
+        raise UsageError(message, hint="name a file with -o")
+    if exporting.compression not in {None, "none"}:
+        message = f"{exporting.form} is compressed in its own way"
+        raise UsageError(message)
+    return target
+
+
+def _export_erofs(
+    with_: Collaborators, name: str, path: str, platform: str | None, policy: Policy
+) -> None:
+    from imgfetch.archive.output import output_errors
+    from imgfetch.client.collaborators import LazyApplier
+    from imgfetch.fs.atomic import temporary_name
+    from imgfetch.fs.removal import remove_tree
+    from imgfetch.snapshot.unpacker import Unpacker
+    from imgfetch.snapshot.userns import enter
+    from imgfetch.workflow.export import export_erofs
+    from imgfetch.workflow.unpack import unpack_rootfs
+
+    program = find_tool("mkfs.erofs", "erofs-utils", with_.search_path)
+    obtained, _ = obtain_named(with_, name, (with_.platform(platform),), policy)
+    image = obtained.images[0]
+    # From here on root of as many ids as there are: the tree has the image's owners.
+    mapping = enter(search_path=with_.search_path, warn=with_.progress.warn)
+    unpacker = Unpacker(with_.store, LazyApplier(mapping), with_.progress)
+    with output_errors(path):
+        tree = f"{_scratch(with_)}/{temporary_name('erofs')}"
+        os.mkdir(tree, 0o755)
+        try:
+            unpack_rootfs(image, tree, unpacker)
+            export_erofs(program, path, tree, image.descriptor.digest)
+        finally:
+            remove_tree(tree)
+
+
+def extract(
+    with_: Collaborators,
+    name: str,
+    paths: Sequence[str],
+    target: Target,
+    *,
+    follow: bool,
+    platform: str | None,
+    policy: Policy,
+) -> None:
+    """See `Client.extract`."""
+    from imgfetch.client.collaborators import LazyApplier
+    from imgfetch.fs.idmap import IdMapping, IdRange
+    from imgfetch.snapshot.unpacker import Unpacker
+    from imgfetch.workflow.extract import extract_to_directory, extract_to_stream, select
+
+    with with_.store.lease(), _flattened(with_, name, platform, policy) as flattened:
+        named = select(flattened.tree, paths, follow=follow, where=name)
+        if isinstance(target, int):
+            _warn_of_dropped(with_, extract_to_stream(flattened, named, target))
+            return
+        own = IdMapping((IdRange(0, os.geteuid(), 1),), (IdRange(0, os.getegid(), 1),))
+        applier = LazyApplier(IdMapping.current() if os.geteuid() == 0 else own)
+        stats = extract_to_directory(flattened, named, target, applier)
+        Unpacker(with_.store, applier, with_.progress).warn_of([stats])
+
+
+def _flattened(with_: Collaborators, name: str, platform: str | None, policy: Policy) -> Flattened:
+    from imgfetch.workflow.flatten import Flattened
+
+    obtained, _ = obtain_named(with_, name, (with_.platform(platform),), policy)
+    return Flattened(obtained.images[0].layers, with_.store, with_.progress, _scratch(with_))
+
+
+def _scratch(with_: Collaborators) -> str:
+    """Where temporary files go: a lease has made the store, unless that can't be written."""
+    ingest = f"{with_.store.path}/ingest"
+    if os.access(ingest, os.W_OK):
+        return ingest
+    import tempfile
+
+    return tempfile.gettempdir()
+
+
+def _warn_of_dropped(with_: Collaborators, dropped: int) -> None:
+    if dropped:
+        with_.progress.warn(
+            f"{dropped} extended attributes were left out, which mean something to the host"
+        )
