@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import InvalidOptionError
 from imgfetch.runtime.cgroups import remove_leftover
+from imgfetch.runtime.errorstream import without_last_words
 from imgfetch.runtime.failure import failure
 from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
@@ -91,6 +92,8 @@ class Runc:
             terminal = self._terminal(stack)
             mask = stack.enter_context(signals_blocked())
             watchdog = self._watchdog(stack)
+            if not self.stdio.tty:
+                stack.enter_context(without_last_words(pid_file.exists))
             pid = start(self._launch(container_id, bundle, mask, terminal))
             if watchdog:
                 watchdog.watch(pid)
