@@ -193,8 +193,12 @@ class RegistrySource:
         self, place: PlacedRepository, error: ImgfetchError, errors: list[ImgfetchError]
     ) -> None:
         errors.append(error)
-        if place is not self._places[-1]:
-            self._warn(f"{place.place.registry} is passed over: {error.message}")
+        if not place.place.mirror:
+            return
+        self._warn(f"{place.place.registry} is passed over: {error.message}")
+        # Whoever does not answer is not waited for again, blob after blob.
+        if isinstance(error, NetworkError) and place in self._places:
+            self._places.remove(place)
 
 
 def in_memory(raw: bytes) -> Chunks:

@@ -122,6 +122,17 @@ def test_r035_a_mirror_that_fails_is_passed_over(
     assert world.clock.slept == []
 
 
+def test_r035_a_mirror_that_does_not_answer_is_waited_for_once(world: World) -> None:
+    both(world, IMAGE.routes())
+    world.names.ports.pop(("mirror.test", 443))
+    image, warnings = source(world)
+    image.resolve()
+    read(image.fetch(IMAGE.layer_descriptor))
+    read(image.fetch(IMAGE.config_descriptor))
+    assert world.names.dialed.count(("mirror.test", 443)) == 1
+    assert len(warnings) == 1
+
+
 def test_r035_all_errors_are_told(world: World) -> None:
     world.host("registry.test", {})
     world.host("mirror.test", {"*": Answer(500)})
