@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.reference import Reference
     from imgfetch.oci.transport import ImageName
-    from imgfetch.registry.source import PlacedRepository
+    from imgfetch.registry.repository import PlacedRepository
     from imgfetch.workflow.push import Origin
 
 
