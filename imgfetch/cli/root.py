@@ -29,8 +29,6 @@ COMMANDS = {
     "save": "Images to an archive or a directory.",
     "load": "Images from an archive or a directory.",
     "export": "An image's root filesystem to a file.",
-    "extract": "Single paths out of an image.",
-    "export": "An image's root filesystem to a file.",
     "lock": "Write down which digests references stand for.",
     "sync": "Make the store hold what a lock file names.",
     "prune": "Free what nothing needs, or was not used for long.",
