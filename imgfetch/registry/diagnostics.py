@@ -117,6 +117,9 @@ def registry_error(response: Response, subject: Subject) -> RegistryError:
     detail = f"HTTP {status}{_phrase(status)}" + (f": {said}" if said else "")
     if response.url.origin.netloc != subject.host:
         host = response.url.origin.netloc
+        if status == http.HTTPStatus.NOT_FOUND:
+            message = f"{subject.what} is not found at {host}, where {subject.host} leads: {detail}"
+            return NotFoundError(message, status=status, hint="check the name")
         message = f"{subject.what}: the storage at {host} refused: {detail}"
         return RegistryError(message, status=status)
     message = f"{subject.what}: {subject.host} answered {detail}"

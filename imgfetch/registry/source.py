@@ -60,6 +60,7 @@ class RegistrySource:
         self._places = list(places)
         self._reference = reference
         self._warn = warn
+        self._warned: set[tuple[str, type[ImgfetchError]]] = set()
         self.name = str(reference)
 
     def resolve(self) -> Unverified:
@@ -195,7 +196,11 @@ class RegistrySource:
         errors.append(error)
         if not place.place.mirror:
             return
-        self._warn(f"{place.place.registry} is passed over: {error.message}")
+        # Once for each kind of failure: a mirror may lack every second blob.
+        kind = (place.place.registry, type(error))
+        if kind not in self._warned:
+            self._warned.add(kind)
+            self._warn(f"{place.place.registry} is passed over: {error.message}")
         # Whoever does not answer is not waited for again, blob after blob.
         if isinstance(error, NetworkError) and place in self._places:
             self._places.remove(place)

@@ -133,6 +133,16 @@ def test_r035_a_mirror_that_does_not_answer_is_waited_for_once(world: World) -> 
     assert len(warnings) == 1
 
 
+def test_r035_a_mirror_that_lacks_much_is_told_of_once(world: World) -> None:
+    _, mirror = both(world, {})
+    image, warnings = source(world)
+    image.resolve()
+    read(image.fetch(IMAGE.layer_descriptor))
+    read(image.fetch(IMAGE.config_descriptor))
+    assert len(mirror.seen) == 3
+    assert len(warnings) == 1
+
+
 def test_r035_all_errors_are_told(world: World) -> None:
     world.host("registry.test", {})
     world.host("mirror.test", {"*": Answer(500)})

@@ -8,6 +8,7 @@ import pytest
 
 from imgfetch.errors import (
     NetworkError,
+    NotFoundError,
     RegistryError,
 )
 from imgfetch.oci.reference import Reference
@@ -15,6 +16,7 @@ from tests.support.registry_content import IMAGE, blob, demanding, read
 from tests.support.registry_guarded import (
     BASIC,
     LAYER,
+    PASSWORDS,
     basic_registry,
     layer_behind,
     redirect,
@@ -209,3 +211,21 @@ def test_s025_tracebacks_show_no_presigned_address(world: World, breaks: Answer 
     lines = traceback.format_exception(caught.value)
     assert "abcdef" not in "".join(lines)
     assert "s3cret" not in "".join(lines)
+
+
+def test_r022_a_registry_may_lead_to_another_one_for_everything(world: World) -> None:
+    """As registry.k8s.io does; what is missing there is missing."""
+    regional = world.host("regional.test", IMAGE.routes("hidden/app"))
+    world.host(
+        "registry.test",
+        {
+            "GET /v2/app/manifests/1": redirect("https://regional.test/v2/hidden/app/manifests/1"),
+            "GET /v2/app/manifests/2": redirect("https://regional.test/v2/hidden/app/manifests/2"),
+        },
+    )
+    client = world.client(credentials=PASSWORDS)
+    resolved = client.source(Reference.parse("registry.test/app:1")).resolve()
+    assert (resolved.descriptor, resolved.origin) == (IMAGE.descriptor, "regional.test")
+    with pytest.raises(NotFoundError, match=r"regional\.test, where registry\.test leads"):
+        client.source(Reference.parse("registry.test/app:2")).resolve()
+    assert {seen.authorization for seen in regional.seen} == {None}
