@@ -1,11 +1,8 @@
-"""Mirrors that fail, lie and ask for passwords; proxies; certificates of our own."""
+"""Mirrors that fail, lie and ask for passwords."""
 
 from __future__ import annotations
 
-import base64
-import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +11,8 @@ import trustme
 from imgfetch.errors import (
     AuthenticationError,
     DigestMismatchError,
-    NetworkError,
     NotFoundError,
     PolicyError,
-    RegistryError,
-    TLSError,
-    UsageError,
 )
 from imgfetch.oci import mediatype
 from imgfetch.oci.reference import Reference
@@ -28,13 +21,18 @@ from imgfetch.registry.registries_conf import RegistriesConf
 from imgfetch.registry.secret import Credential
 from imgfetch.registry.source import RegistrySource
 from tests.support.registry_content import IMAGE, SmallImage, demanding, read
-from tests.support.registry_proxy import proxy
-from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen
+from tests.support.registry_server import Answer, Responder, ScriptedServer
 from tests.support.registry_world import Passwords, World
 
 MANIFEST = "GET /v2/app/manifests/1"
+
+
 LAYER = f"GET {IMAGE.layer_path()}"
+
+
 ALICE = Credential("alice", "s3cret")
+
+
 OTHER = SmallImage.of(b"another layer")
 
 
@@ -233,139 +231,6 @@ def test_an_insecure_mirror_may_be_plain(world: World) -> None:
     assert plain.asked(MANIFEST)
 
 
-def through(world: World, port: int, userinfo: str = "", **settings: Any) -> RegistrySource:
-    world.names.ports["proxy.test", 3128] = port
-    url = f"http://{userinfo}proxy.test:3128"
-    values = {"proxies": {"https": url, "http": url}, **settings}
-    return world.client(**values).source(Reference.parse("registry.test/app:1"))
-
-
-def test_r036_everything_goes_through_the_proxy(world: World) -> None:
-    """Registry, token server and storage; the world's own resolver knows none of them."""
-    servers: dict[str, dict[str, Responder]] = {
-        "registry.test": {
-            MANIFEST: demanding(
-                IMAGE.manifest_answer(), "Bearer t", 'Bearer realm="https://auth.registry.test/t"'
-            ),
-            LAYER: demanding(
-                Answer(307, b"", {"Location": "https://storage.test/x"}),
-                "Bearer t",
-                'Bearer realm="https://auth.registry.test/t"',
-            ),
-        },
-        "auth.registry.test": {"GET /t": Answer(200, b'{"token":"t"}')},
-        "storage.test": {"GET /x": Answer(200, IMAGE.layer)},
-    }
-    for name, routes in servers.items():
-        world.host(name, routes)
-    with proxy(dict(world.names.ports)) as running:
-        world.names.ports.clear()
-        image = through(world, running.port)
-        assert image.resolve().descriptor == IMAGE.descriptor
-        assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
-        asked = {head.split(" ")[1] for head in running.heads}
-        assert asked == {f"{name}:443" for name in servers}
-
-
-def test_s012_the_proxys_password_stays_with_the_proxy(world: World) -> None:
-    world.host("storage.test", {"GET /x": Answer(200, IMAGE.layer)}, port=80, tls=False)
-    storage = Answer(307, b"", {"Location": "http://storage.test/x"})
-    routes = IMAGE.routes() | {LAYER: storage}
-    registry = world.host("registry.test", routes)
-    password = "Basic " + base64.b64encode(b"pat:pr0xy").decode()
-    with proxy(dict(world.names.ports), password=password) as running:
-        allowed = frozenset({"storage.test"})
-        image = through(world, running.port, "pat:pr0xy@", plain_http=allowed)
-        image.resolve()
-        assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
-        assert all(password in head for head in running.heads)
-    assert not any("proxy-authorization" in seen.headers for seen in registry.seen)
-
-
-def test_r036_a_proxy_that_wants_a_password_says_so(world: World) -> None:
-    world.host("registry.test", IMAGE.routes())
-    with (
-        proxy(dict(world.names.ports), password="Basic x") as running,
-        pytest.raises(NetworkError, match=r"proxy.*407") as caught,
-    ):
-        through(world, running.port, "pat:wrong@").resolve()
-    assert "wrong" not in "".join(caught.value.lines())
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::1]"])
-def test_s005_a_proxy_is_not_asked_for_the_machine_itself(world: World, host: str) -> None:
-    routes = IMAGE.routes() | {LAYER: Answer(307, b"", {"Location": f"https://{host}:9/x"})}
-    world.host("registry.test", routes)
-    with proxy(dict(world.names.ports)) as running:
-        image = through(world, running.port)
-        image.resolve()
-        with pytest.raises((RegistryError, NetworkError)):
-            read(image.fetch(IMAGE.layer_descriptor))
-        assert {head.split(" ")[1] for head in running.heads} == {"registry.test:443"}
-
-
-def client_certificate(world: World) -> tuple[Path, trustme.CA]:
-    authority = trustme.CA()
-    leaf = authority.issue_cert("me@example.test")
-    directory = world.directory / "certs.d/registry.test"
-    directory.mkdir(parents=True)
-    (directory / "me.cert").write_bytes(leaf.cert_chain_pems[0].bytes())
-    (directory / "me.key").write_bytes(leaf.private_key_pem.bytes())
-    return directory.parent, authority
-
-
-def test_r037_our_own_certificate_is_shown_to_its_host_alone(world: World) -> None:
-    directory, authority = client_certificate(world)
-    contexts = {name: world.tls(name) for name in ("registry.test", "storage.test")}
-    authority.configure_trust(contexts["registry.test"])
-    contexts["registry.test"].verify_mode = ssl.CERT_REQUIRED
-    authority.configure_trust(contexts["storage.test"])
-    contexts["storage.test"].verify_mode = ssl.CERT_OPTIONAL
-    shown: list[object] = []
-
-    def storage(seen: Seen) -> Answer:
-        shown.append(seen.certificate)
-        return Answer(200, IMAGE.layer)
-
-    routes = IMAGE.routes() | {LAYER: Answer(307, b"", {"Location": "https://storage.test/x"})}
-    world.host("registry.test", routes, context=contexts["registry.test"])
-    world.host("storage.test", {"GET /x": storage}, context=contexts["storage.test"])
-    client = world.client(certificate_directories=(directory,))
-    image = client.source(Reference.parse("registry.test/app:1"))
-    image.resolve()
-    assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
-    assert shown == [None]
-
-
-def test_r037_authorities_of_a_host_are_trusted_for_it_alone(world: World) -> None:
-    stranger = trustme.CA()
-    directory = world.directory / "certs.d/registry.test"
-    directory.mkdir(parents=True)
-    stranger.cert_pem.write_to_path(str(directory / "ca.crt"))
-    world.host("registry.test", IMAGE.routes(), authority=stranger)
-    world.host("other.test", IMAGE.routes(), authority=stranger)
-    client = world.client(certificate_directories=(directory.parent,))
-    assert client.source(Reference.parse("registry.test/app:1")).resolve().origin
-    with pytest.raises(TLSError):
-        client.source(Reference.parse("other.test/app:1")).resolve()
-
-
-def test_r037_a_bundle_stands_in_for_the_systems_authorities(world: World) -> None:
-    world.host("registry.test", IMAGE.routes())
-    client = world.client(ca_file=None, ca_bundle=world.ca_file)
-    assert client.source(Reference.parse("registry.test/app:1")).resolve().origin
-
-
-@pytest.mark.parametrize("setting", ["ca_file", "ca_bundle"])
-def test_r037_a_missing_file_of_authorities_is_named(world: World, setting: str) -> None:
-    world.host("registry.test", IMAGE.routes())
-    missing = world.directory / "missing.pem"
-    settings: dict[str, Any] = {setting: missing}
-    client = world.client(**settings)
-    with pytest.raises(TLSError, match=r"missing\.pem"):
-        client.source(Reference.parse("registry.test/app:1")).resolve()
-
-
 def test_a_mirror_that_refuses_is_no_reason_to_ask_anonymously(world: World) -> None:
     """S024: broken credentials stop everything, also where another place could be asked."""
 
@@ -379,16 +244,3 @@ def test_a_mirror_that_refuses_is_no_reason_to_ask_anonymously(world: World) -> 
     image, _ = source(world, credentials=Broken())
     with pytest.raises(AuthenticationError, match="helper"):
         image.resolve()
-
-
-@pytest.mark.parametrize(
-    "url", ["socks5://proxy.test:1080", "ftp://p", "http://", "http://u:pw@:x"]
-)
-def test_r036_a_proxy_that_cannot_be_used_is_named_without_its_password(
-    world: World, url: str
-) -> None:
-    world.host("registry.test", IMAGE.routes())
-    client = world.client(proxies={"https": url})
-    with pytest.raises(UsageError, match="proxy") as caught:
-        client.source(Reference.parse("registry.test/app:1")).resolve()
-    assert "pw" not in "".join(caught.value.lines())
