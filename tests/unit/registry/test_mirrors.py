@@ -25,14 +25,8 @@ from tests.support.registry_server import Answer, Responder, ScriptedServer
 from tests.support.registry_world import Passwords, World
 
 MANIFEST = "GET /v2/app/manifests/1"
-
-
 LAYER = f"GET {IMAGE.layer_path()}"
-
-
 ALICE = Credential("alice", "s3cret")
-
-
 OTHER = SmallImage.of(b"another layer")
 
 

@@ -20,8 +20,6 @@ from tests.support.registry_server import Answer, Responder
 from tests.support.registry_world import World
 
 MANIFEST = "GET /v2/app/manifests/1"
-
-
 LAYER = f"GET {IMAGE.layer_path()}"
 
 
