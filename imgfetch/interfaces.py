@@ -202,6 +202,7 @@ class LayerStats:
         skipped_devices: device nodes that could not be made here.
         dropped_xattrs: names of extended attributes left out.
         unmapped_owners: entries whose owner has no id here.
+        describes_root: whether there was an entry for the root directory itself.
     """
 
     entries: int
@@ -209,6 +210,21 @@ class LayerStats:
     skipped_devices: int = 0
     dropped_xattrs: tuple[str, ...] = ()
     unmapped_owners: int = 0
+    describes_root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDiff:
+    """A layer made an upper directory of overlayfs by itself.
+
+    Attributes:
+        stats: see `LayerStats`.
+        whiteouts: paths of the devices that hide names of the layers below. Where there is
+            no such name, the device has to go: overlayfs would show it.
+    """
+
+    stats: LayerStats
+    whiteouts: tuple[bytes, ...] = ()
 
 
 class LayerApplier(Protocol):
@@ -224,6 +240,26 @@ class LayerApplier(Protocol):
             MalformedLayerError: not a well-formed archive.
             UnsafeLayerError: an entry with no safe meaning.
             LayerLimitError: beyond the limits.
+            DiffIDMismatchError: another stream than the config promises.
+            NoSpaceError: no space or inodes left.
+        """
+        ...
+
+    def diff(self, blob: BinaryIO, layer: Layer, root: int, *, opaque: str) -> LayerDiff | None:
+        """Make a layer an upper directory of overlayfs, without those below it.
+
+        Args:
+            blob: as in `apply`.
+            layer: as in `apply`.
+            root: an empty directory's descriptor.
+            opaque: name of the extended attribute that marks opaque directories.
+
+        Returns:
+            None when what the layer means depends on those below it (a parent directory, the
+            target of a hard link), or when it is broken: it has to be applied on top of
+            them. The directory is half-done then.
+
+        Raises:
             DiffIDMismatchError: another stream than the config promises.
             NoSpaceError: no space or inodes left.
         """
@@ -255,8 +291,31 @@ class Snapshotter(Protocol):
         ...
 
 
+class Ending(Protocol):
+    """How a container ended."""
+
+    @property
+    def status(self) -> int:
+        """Its exit status, 128+n after signal n."""
+        ...
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was stopped because its time was over."""
+        ...
+
+    @property
+    def oom_kills(self) -> int:
+        """How many of its processes the kernel has killed for want of memory."""
+        ...
+
+
 class Runtime(Protocol):
     """An OCI runtime (runc and those that take its command line)."""
+
+    def supervise(self, container_id: str, bundle: Path) -> Ending:
+        """As `run`, and tell more about the end."""
+        ...
 
     def run(self, container_id: str, bundle: Path) -> int:
         """Run a bundle in the foreground and pass stdio and signals through.

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from imgfetch.cas.layered import LayeredStore
     from imgfetch.client.settings import Settings
     from imgfetch.fs.idmap import IdMapping
-    from imgfetch.interfaces import ContentStore, LayerDiff, LayerStats, Progress, Snapshotter, Source
+    from imgfetch.interfaces import (
+        ContentStore,
+        LayerDiff,
+        LayerStats,
+        Progress,
+        Snapshotter,
+        Source,
+    )
     from imgfetch.layer.applier import Applier
     from imgfetch.oci.image import Image, Layer
     from imgfetch.oci.reference import Reference
@@ -143,15 +150,13 @@ class Collaborators:
         Raises:
             PolicyError: not in the lock file, or another image than is locked.
         """
-        locked, path = self.locked, self.settings.locked
-        if locked is None or path is None:
+        locked = self._locked_image(name)
+        if locked is None:
             obtained = self.obtain_unlocked(name, platforms, policy, store)
-        elif isinstance(name, PathName):
-            message = f"{name} can't be in the lock file {path}"
-            raise PolicyError(message, hint="lock files are for images of registries")
         else:
-            found = locked.find(name.reference, path)
-            obtained = self.obtain_locked(found, path, policy, name, platforms, store)
+            path = self.settings.locked or ""
+            exact = self.exact(name)
+            obtained = self.obtain_locked(locked, path, policy, exact, platforms, store)
         for image in obtained.images:
             (store or self.store).mark_used(image.descriptor.digest)
         return obtained
@@ -161,7 +166,7 @@ class Collaborators:
         locked: LockedImage,
         path: str,
         policy: Policy,
-        name: RegistryName | StoreName | None = None,
+        name: ImageName | None = None,
         platforms: tuple[Platform, ...] | None = None,
         store: Store | None = None,
     ) -> Obtained:
@@ -171,35 +176,42 @@ class Collaborators:
             locked: from the lock file.
             path: of the lock file, for errors.
             policy: when to ask the registry.
-            name: how it was asked for; it may name one of the digests in the lock file.
+            name: one of the digests in the lock file; what the reference stood for by default.
             platforms: those wanted; None for all that are locked.
             store: where it is kept; the store by default.
 
         Raises:
             PolicyError: another image than is locked.
         """
-        pinned = locked.pinned
-        if name is not None and name.reference.digest is not None:
-            pinned = locked.reference.with_digest(name.reference.digest)
-        exact = StoreName(pinned) if isinstance(name, StoreName) else RegistryName(pinned)
+        exact = name or RegistryName(locked.pinned)
         chosen = platforms or tuple(one.platform for one in locked.platforms)
         obtained = self.obtain_unlocked(exact, chosen, policy, store)
         locked.check(obtained.top, obtained.images, path)
         return obtained
 
-    @property
-    def locked(self) -> LockFile | None:
-        """The lock file of the settings, if there is one.
+    def exact(self, name: ImageName) -> ImageName:
+        """With a lock file in the settings, a name by the digest that it is locked to.
 
         Raises:
-            UsageError: it can't be read.
-            DocumentError: it is malformed.
+            PolicyError: not in the lock file.
         """
-        if self._locked is None and self.settings.locked is not None:
+        locked = self._locked_image(name)
+        if locked is None or isinstance(name, PathName) or name.reference.pinned:
+            return name
+        return type(name)(locked.pinned)
+
+    def _locked_image(self, name: ImageName) -> LockedImage | None:
+        path = self.settings.locked
+        if path is None:
+            return None
+        if isinstance(name, PathName):
+            message = f"{name} can't be in the lock file {path}"
+            raise PolicyError(message, hint="lock files are for images of registries")
+        if self._locked is None:
             from imgfetch.client.locking import read_lock_file
 
-            self._locked = read_lock_file(self.settings.locked)
-        return self._locked
+            self._locked = read_lock_file(path)
+        return self._locked.find(name.reference, path)
 
     def obtain_unlocked(
         self,

@@ -24,7 +24,7 @@ from imgfetch.errors import (
     UnsafeLayerError,
     UnsupportedContentError,
 )
-from imgfetch.interfaces import LayerStats
+from imgfetch.interfaces import LayerDiff, LayerStats
 from imgfetch.layer import failure, whiteout
 from imgfetch.layer.content import MeasuredStream
 from imgfetch.layer.creation import Creator
@@ -70,20 +70,21 @@ class Applier:
         """
         return self._apply(blob, layer, root, Tree(root, self._options.limits.directories))
 
-    def diff(self, blob: BinaryIO, layer: Layer, root: int, *, opaque: str) -> LayerStats | None:
+    def diff(self, blob: BinaryIO, layer: Layer, root: int, *, opaque: str) -> LayerDiff | None:
         """See `imgfetch.interfaces.LayerApplier`.
 
         Raises:
             DiffIDMismatchError: another stream than the config promises.
             NoSpaceError: no space or inodes left.
         """
-        limit = self._options.limits.directories
+        tree = DiffTree(root, self._options.limits.directories, opaque)
         try:
-            return self._apply(blob, layer, root, DiffTree(root, limit, opaque))
+            stats = self._apply(blob, layer, root, tree)
         except (LayerError, UnsupportedContentError):
             # What is wrong with it by itself may be right on top of the others, and what
             # is wrong in any case is found again there.
             return None
+        return LayerDiff(stats, tuple(tree.whiteouts))
 
     def _apply(self, blob: BinaryIO, layer: Layer, root: int, tree: Tree) -> LayerStats:
         options = self._options

@@ -18,9 +18,13 @@ from imgfetch.layer.directory import IMPLICIT
 from imgfetch.layer.tree import Tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imgfetch.layer.directory import Directory
 
 _OPAQUE = b"y"
+# Whiteouts are looked up below other layers' directories, by path; PATH_MAX is 4096.
+_PATH_LIMIT = 2048
 
 
 class DependsOnLowerError(LayerError):
@@ -37,12 +41,15 @@ class DiffTree(Tree):
     Args:
         root: an empty directory's descriptor, which stays the caller's.
         limit: on the number of directories to know of.
-        limit: see `Tree`.
         opaque: name of the extended attribute that marks opaque directories.
+
+    Attributes:
+        whiteouts: paths of those that were made.
     """
 
     def __init__(self, root: int, limit: int, opaque: str) -> None:
         super().__init__(root, limit)
+        self.whiteouts: list[bytes] = []
         self._opaque = opaque
         self._hidden: list[tuple[Directory, bytes]] = []
         self._emptied: list[Directory] = []
@@ -79,26 +86,29 @@ class DiffTree(Tree):
 
     def settle(self) -> None:
         """See `Tree.settle`."""
-        for directory in self._emptied:
-            self._empty(directory)
-        for directory, name in self._hidden:
-            if not directory.removed:
-                self._settle(directory, name)
+        hidden = [(where, name) for where, name in self._hidden if not where.removed]
+        children = [where.children.get(name) for where, name in hidden]
+        emptied = [*self._emptied, *(child for child in children if child is not None)]
+        opaque = {id(directory): directory for directory in emptied if not directory.removed}
+        for directory in opaque.values():
+            self._mark(directory)
+        for (directory, name), child in zip(hidden, children, strict=True):
+            # In a directory that hides everything, a whiteout would show as a device.
+            if child is None and not _is_within(directory, opaque):
+                self._white_out(directory, name)
 
-    def _settle(self, directory: Directory, name: bytes) -> None:
-        child = directory.children.get(name)
-        if child is not None:
-            self._empty(child)
-            return
+    def _white_out(self, directory: Directory, name: bytes) -> None:
         try:
             os.mknod(name, stat.S_IFCHR, 0, dir_fd=self.fd(directory))
         except FileExistsError:
             return  # not a directory, so nothing of what is below shows through
         directory.changed = True
+        path = (directory.path + b"/" + name).lstrip(b"/")
+        if len(path) > _PATH_LIMIT:
+            _refuse(path)
+        self.whiteouts.append(path)
 
-    def _empty(self, directory: Directory) -> None:
-        if directory.removed:
-            return
+    def _mark(self, directory: Directory) -> None:
         fd = self.open(directory)
         try:
             os.setxattr(fd, self._opaque, _OPAQUE)
@@ -113,6 +123,16 @@ class DiffTree(Tree):
             _refuse(name)
         self.remove(directory, name)
         return self.make(directory, name, IMPLICIT)
+
+
+def _is_within(directory: Directory, others: Mapping[int, Directory]) -> bool:
+    """Whether a directory is one of some, or anywhere below one of them."""
+    here = directory
+    while id(here) not in others:
+        if here.parent is here:
+            return False
+        here = here.parent
+    return True
 
 
 def _refuse(path: bytes) -> NoReturn:

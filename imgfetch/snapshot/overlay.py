@@ -1,8 +1,8 @@
 """Snapshots as stacks of overlay layers: one directory a layer, shared between images.
 
-The lowest layer is applied to a plain directory. Every other one is applied to a
-mounted overlay of those below it, so that the kernel itself writes down, in the upper
-directory, what the layer's whiteouts and replacements mean.
+Layers are applied side by side, each to a directory of its own. One that depends on those
+below it is applied once more, to a mounted overlay of them, so that the kernel itself
+writes down, in the upper directory, what its whiteouts and replacements mean.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
 from imgfetch.snapshot.directory import TREE, SnapshotRecord
-from imgfetch.snapshot.overlayfs import LINKS, mount_overlay
-from imgfetch.snapshot.stack import ROOTFS, make_upper, mount_stack, unmount_stack
+from imgfetch.snapshot.lower import LowerView, drop_pointless
+from imgfetch.snapshot.overlayfs import LINKS, OPAQUE, USER_OPAQUE, mount_overlay
+from imgfetch.snapshot.stack import ROOTFS, inherit_root, make_upper, mount_stack, unmount_stack
 from imgfetch.snapshot.unpacker import chain_names
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imgfetch.fs.idmap import IdMapping
-    from imgfetch.interfaces import LayerStats
+    from imgfetch.interfaces import LayerDiff, LayerStats
     from imgfetch.oci.image import Layer
     from imgfetch.snapshot.directory import SnapshotDirectory
     from imgfetch.snapshot.unpacker import Unpacker
@@ -135,9 +136,14 @@ class OverlaySnapshotter:
         staged: list[tuple[str, str, SnapshotRecord]] = []
         all_stats: list[LayerStats] = []
         try:
-            for number in missing:
+            alone = self._apply_alone([layers[number] for number in missing], missing, staging)
+            for number, ready in zip(missing, alone, strict=True):
                 path = f"{staging}/{number}"
-                stats = self._apply_one(layers[number], number, staging)
+                if ready is None:
+                    stats = self._apply_on_top(layers[number], number, staging)
+                else:
+                    stats = ready.stats
+                    self._fit(ready, number, staging)
                 parent = names[number - 1] if number else None
                 blob = str(layers[number].descriptor.digest)
                 staged.append((path, names[number], SnapshotRecord.of(parent, [blob], [stats])))
@@ -147,14 +153,36 @@ class OverlaySnapshotter:
         self._directory.link(names)
         self._unpacker.warn_of(all_stats)
 
-    def _apply_one(self, layer: Layer, number: int, staging: str) -> LayerStats:
-        make_directory(f"{staging}/{number}")
-        tree = f"{staging}/{number}/{TREE}"
+    def _apply_alone(
+        self, layers: Sequence[Layer], numbers: Sequence[int], staging: str
+    ) -> list[LayerDiff | None]:
+        """Apply all layers at once, each by itself: most name all that they stand on."""
+        for number in numbers:
+            make_directory(f"{staging}/{number}")
+            make_directory(f"{staging}/{number}/{TREE}", 0o755)
+        trees = [f"{staging}/{number}/{TREE}" for number in numbers]
+        return self._unpacker.diffs(layers, trees, opaque=self._opaque, lowest=numbers[0] == 0)
+
+    def _fit(self, diff: LayerDiff, number: int, staging: str) -> None:
+        """Give a layer that was applied by itself what only those below it can tell."""
         if number == 0:
-            make_directory(tree, 0o755)
-            return self._unpacker.apply(layer, tree)
+            return
+        tree = f"{staging}/{number}/{TREE}"
+        below = [f"{staging}/{LINKS}/{lower}" for lower in reversed(range(number))]
+        if diff.whiteouts:
+            drop_pointless(tree, diff.whiteouts, LowerView(below, self._opaque))
+        if not diff.stats.describes_root:
+            inherit_root(tree, below[0])
+
+    @property
+    def _opaque(self) -> str:
+        return OPAQUE if self._mapping.initial else USER_OPAQUE
+
+    def _apply_on_top(self, layer: Layer, number: int, staging: str) -> LayerStats:
+        """Apply a layer that depends on those below it to an overlay of them."""
+        tree, work = f"{staging}/{number}/{TREE}", f"{staging}/{number}/work"
+        remove_tree(tree)
         make_upper(tree, f"{staging}/{LINKS}/{number - 1}")
-        work = f"{staging}/{number}/work"
         make_directory(work)
         mount_overlay(
             staging,

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 LINKS: Final = "l"
 """The directory with a link to each lower directory, named 0 (the lowest), 1, 2 …"""
 
+OPAQUE: Final = "trusted.overlay.opaque"
+"""Marks a directory that hides all of those below; with ``userxattr`` it is `USER_OPAQUE`."""
+
+USER_OPAQUE: Final = "user.overlay.opaque"
+
 # What a snapshot holds must mean the same wherever it is mounted again, so no references
 # between layers, whatever the defaults of the module are on this machine.
 _PLAIN = "index=off,metacopy=off,redirect_dir=off"

@@ -93,8 +93,14 @@ def unmount_stack(directory: Path) -> None:
 
 def make_upper(path: str, below: str) -> None:
     """Make an upper directory; its own attributes, which the root shows, are those below."""
+    make_directory(path)
+    inherit_root(path, below)
+
+
+def inherit_root(path: str, below: str) -> None:
+    """Give an upper directory the attributes of the one below it."""
     status = os.stat(below)
-    make_directory(path, status.st_mode & 0o7777)
+    os.chmod(path, status.st_mode & 0o7777)
     if status.st_uid or status.st_gid:
         os.chown(path, status.st_uid, status.st_gid)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

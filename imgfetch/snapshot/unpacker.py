@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,15 @@ from imgfetch.errors import (
     StoreError,
     VerificationError,
 )
+from imgfetch.interfaces import LayerDiff, LayerStats
 from imgfetch.oci.digest import DiffID, chain_id
 from imgfetch.oci.verify import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Iterable, Sequence
+    from typing import Any, BinaryIO
 
-    from imgfetch.interfaces import ContentStore, LayerApplier, LayerStats, Progress
+    from imgfetch.interfaces import ContentStore, LayerApplier, Progress, Stage
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.image import Layer
 
@@ -50,19 +53,76 @@ class Unpacker:
             NotInStoreError: the blob is not in the store.
             StoreCorruptError: the blob is damaged, and was discarded.
         """
-        descriptor = layer.descriptor
-        self.progress.update(descriptor, "applying", 0)
+        self.progress.update(layer.descriptor, "applying", 0)
+        with self._opened(layer, tree) as (blob, root):
+            stats = self.applier.apply(blob, layer, root)
+        self.progress.update(layer.descriptor, "applied", layer.descriptor.size)
+        return stats
+
+    def diff(self, layer: Layer, tree: str, *, opaque: str) -> LayerDiff | None:
+        """Make a layer an upper directory by itself; progress is not told.
+
+        Raises:
+            LayerError: see `LayerApplier.diff`, which says what None means, too.
+            NotInStoreError: the blob is not in the store.
+            StoreCorruptError: the blob is damaged, and was discarded.
+        """
+        with self._opened(layer, tree) as (blob, root):
+            return self.applier.diff(blob, layer, root, opaque=opaque)
+
+    def diffs(
+        self, layers: Sequence[Layer], trees: Sequence[str], *, opaque: str, lowest: bool
+    ) -> list[LayerDiff | None]:
+        """Make each of some layers an upper directory, several at a time.
+
+        Args:
+            layers: lowest first.
+            trees: an empty directory for each.
+            opaque: see `LayerApplier.diff`.
+            lowest: whether there is nothing below the first one, so that it is complete
+                whatever is in it.
+
+        Returns:
+            For each layer what was done; None for one that depends on those below it.
+
+        Raises:
+            ImgfetchError: as `apply` and `diff`.
+        """
+
+        def task(number: int) -> dict[str, Any] | None:
+            if lowest and number == 0:
+                quiet = replace(self, progress=_Silence())
+                return _as_json(LayerDiff(quiet.apply(layers[number], trees[number])))
+            return _as_json(self.diff(layers[number], trees[number], opaque=opaque))
+
+        for layer in layers:
+            self.progress.update(layer.descriptor, "applying", 0)
+        if len(layers) == 1:
+            outcomes: Iterable[tuple[int, dict[str, Any] | None]] = ((0, task(0)),)
+        else:
+            from imgfetch.snapshot.workers import results
+
+            processors = len(os.sched_getaffinity(0))
+            outcomes = results([partial(task, n) for n in range(len(layers))], processors)
+        done: list[LayerDiff | None] = [None] * len(layers)
+        for number, outcome in outcomes:
+            done[number] = diff = _from_json(outcome)
+            if diff is not None:
+                descriptor = layers[number].descriptor
+                self.progress.update(descriptor, "applied", descriptor.size)
+        return done
+
+    @contextmanager
+    def _opened(self, layer: Layer, tree: str) -> Generator[tuple[BinaryIO, int]]:
         root = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            with self.content.open(descriptor) as blob:
-                stats = self.applier.apply(blob, layer, root)
+            with self.content.open(layer.descriptor) as blob:
+                yield blob, root
         except (LayerError, VerificationError, ContentError) as error:
-            self._blame_the_store(descriptor, error)
+            self._blame_the_store(layer.descriptor, error)
             raise
         finally:
             os.close(root)
-        self.progress.update(descriptor, "applied", descriptor.size)
-        return stats
 
     def _blame_the_store(self, descriptor: Descriptor, error: Exception) -> None:
         """Tell a damaged blob from an image that was made wrong.
@@ -97,6 +157,29 @@ class Unpacker:
         devices = sum(one.skipped_devices for one in stats)
         if devices:
             self.progress.warn(f"{devices} device nodes were left out: only root can make them")
+
+
+def _as_json(diff: LayerDiff | None) -> dict[str, Any] | None:
+    if diff is None:
+        return None
+    return {"stats": asdict(diff.stats), "whiteouts": list(map(os.fsdecode, diff.whiteouts))}
+
+
+def _from_json(value: dict[str, Any] | None) -> LayerDiff | None:
+    if value is None:
+        return None
+    stats = {**value["stats"], "dropped_xattrs": tuple(value["stats"]["dropped_xattrs"])}
+    return LayerDiff(LayerStats(**stats), tuple(map(os.fsencode, value["whiteouts"])))
+
+
+class _Silence:
+    """Progress in a child, whose parent tells."""
+
+    def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        pass
 
 
 def chain_names(layers: Sequence[Layer]) -> list[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from imgfetch.interfaces import LayerStats, Stage
+from imgfetch.interfaces import LayerDiff, LayerStats, Stage
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import DiffID, Digest
 from imgfetch.oci.image import Layer
@@ -29,7 +29,10 @@ class MemoryContent:
 
     def add(self, contents: Contents) -> Layer:
         """Stores a layer, not compressed."""
-        stream = tar(contents)
+        return self.add_stream(tar(contents))
+
+    def add_stream(self, stream: bytes) -> Layer:
+        """Stores a layer that is a tar stream already."""
         digest = Digest.of(stream)
         self.blobs[digest] = stream
         descriptor = Descriptor("application/vnd.oci.image.layer.v1.tar", digest, len(stream))
@@ -64,6 +67,9 @@ class TarApplier:
             with self.log.open("a") as log:
                 log.write(f"{layer.diff_id.short}\n")
         return LayerStats(entries=entries, size=len(stream), unmapped_owners=unmapped)
+
+    def diff(self, blob: BinaryIO, layer: Layer, root: int, *, opaque: str) -> LayerDiff | None:
+        return None
 
 
 def _as_it_is(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
