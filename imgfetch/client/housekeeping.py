@@ -152,7 +152,7 @@ def _pruned(blobs: int, snapshots: list[Snapshot], names: list[str] | None = Non
     return Pruned(
         tuple(names or ()),
         blobs,
-        tuple(f"{one.mapping}/{one.name}" for one in snapshots),
+        tuple(sorted(f"{one.mapping}/{one.name}" for one in snapshots)),
         sum(one.size for one in snapshots),
     )
 

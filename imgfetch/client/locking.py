@@ -46,9 +46,7 @@ def lock(
             tuple(wanted),
             complete=complete,
             platforms=None if all_platforms else tuple(map(with_.platform, platforms)),
-            upgrade=None
-            if upgrade is None
-            else [_lockable(with_.parse(name)) for name in upgrade],
+            upgrade=None if upgrade is None else [_lockable(with_.parse(name)) for name in upgrade],
         ),
         with_.platform(),
         lambda reference, chosen: _resolve(
@@ -100,10 +98,11 @@ def sync(with_: Collaborators, path: str, *, prune: bool, dry_run: bool) -> list
             return False
         return True
 
+    extra = with_.own_store if prune else None
     if dry_run:
-        return plan(locked, store, is_complete, prune=prune)
+        return plan(locked, store, is_complete, extra)
     with store.lease():
-        steps = plan(locked, store, is_complete, prune=prune)
+        steps = plan(locked, store, is_complete, extra)
         fetched = [
             (step, with_.obtain_locked(step.image, path, "missing"))
             for step in steps

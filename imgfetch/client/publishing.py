@@ -59,6 +59,7 @@ def _publish(
     from imgfetch.registry.push import RepositoryWriter
     from imgfetch.workflow.push import Pusher, choose
 
+    name = with_.exact(name)
     target = _target(with_, destination)
     place = _placed(with_, target, with_.settings.creds)
     with ExitStack() as stack:

@@ -41,8 +41,7 @@ def plan(
     lock: LockFile,
     references: ReferenceStore,
     is_complete: Callable[[LockedImage], bool],
-    *,
-    prune: bool,
+    extra: ReferenceStore | None = None,
 ) -> list[Step]:
     """What is to be done so that the store holds what a lock file names.
 
@@ -50,7 +49,7 @@ def plan(
         lock: the lock file.
         references: names in the store.
         is_complete: whether an image is in the store with all platforms that are locked.
-        prune: whether other names are to be removed.
+        extra: where names are to be removed that the lock file does not have; None for nowhere.
 
     Returns:
         A step for each name, in the order in which they are to be made.
@@ -63,11 +62,11 @@ def plan(
         if is_complete(image):
             action = "keep" if found is not None and found.digest == image.digest else "name"
         steps.append(Step(name, action, image.digest, image))
-    if prune:
+    if extra is not None:
         locked = {str(image.reference) for image in lock.images}
         steps += [
             Step(name, "remove", descriptor.digest)
-            for name, descriptor in references.entries()
+            for name, descriptor in extra.entries()
             if name is not None and name not in locked
         ]
     return steps

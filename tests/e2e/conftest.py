@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.archives import other
+from tests.e2e.moving import moving
 from tests.e2e.people import Somebody
 from tests.e2e.published import Published, publish
 from tests.support.cli import Imgfetch, imgfetch, imgfetch_for
 from tests.support.docker_registry import DockerRegistry, docker_registry
 from tests.support.users import User, any_user, plain_user, subid_user
 
-__all__ = ["any_user", "imgfetch", "plain_user", "subid_user"]
+__all__ = ["any_user", "imgfetch", "moving", "other", "plain_user", "subid_user"]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli import output
-from imgfetch.cli.options import publishing_options, registry_options
+from imgfetch.cli.options import locked_option, publishing_options, registry_options
 
 if TYPE_CHECKING:
     from imgfetch.cli.root import Invocation
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @click.command("copy")
 @publishing_options
 @click.option("--src-creds", metavar="USER:PASS", help="Credentials for SRC; --creds are for DEST.")
+@locked_option
 @registry_options
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DEST")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli import output
-from imgfetch.cli.options import publishing_options, registry_options
+from imgfetch.cli.options import locked_option, publishing_options, registry_options
 
 if TYPE_CHECKING:
     from imgfetch.cli.root import Invocation
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("push")
 @publishing_options
+@locked_option
 @registry_options
 @click.argument("reference", metavar="REF")
 @click.argument("destination", metavar="DEST")

@@ -32,7 +32,7 @@ def steps(*, prune: bool) -> list[tuple[str, str]]:
     store.tag(NAMES["here"], image("here"))
     store.tag(NAMES["moved"], image("somewhere"))
     absent = image("absent").digest
-    made = plan(LOCK, store, lambda one: one.digest != absent, prune=prune)
+    made = plan(LOCK, store, lambda one: one.digest != absent, store if prune else None)
     return [(step.action, step.name.partition("/")[2]) for step in made]
 
 
@@ -55,4 +55,4 @@ def test_entries_without_a_name_stay() -> None:
         def entries(self) -> list[tuple[str | None, Descriptor]]:
             return [(None, image("referrer"))]
 
-    assert plan(LockFile(), Foreign(), lambda _: True, prune=True) == []
+    assert plan(LockFile(), MemoryStore(), lambda _: True, Foreign()) == []
