@@ -204,7 +204,7 @@ class Endpoint:
                 message = f"{self.origin.netloc} is no registry that speaks the v2 protocol"
                 raise RegistryError(message, status=error.status) from error
             message = f"{self.origin.netloc} refused the credentials"
-            raise AuthenticationError(message, status=error.status) from error
+            raise AuthenticationError(message, status=error.status, hint=error.hint) from error
         return self._auth.challenged
 
     def read_document(self, response: Response, limit: int, what: str) -> bytes:
