@@ -23,6 +23,7 @@ from typing import Any
 
 from imgfetch.cas.directory import LayoutStore
 from imgfetch.cas.gc import collect
+from imgfetch.client import Client, Settings
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
@@ -114,7 +115,8 @@ SCENARIOS: dict[str, tuple[Callable[[Path], None], ...]] = {
 
 
 def check_whole(path: Path) -> None:
-    """All that a reader can see is complete."""
+    """All that a reader can see is complete, and fsck has nothing to say."""
+    assert Client(Settings(str(path))).check() == []
     for blob in path.glob("blobs/*/*"):
         assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name, blob
     for name in ("oci-layout", "index.json"):

@@ -69,6 +69,20 @@ class TestWhatIsInAPlace:
         store.ingest(incoming.content, progress)
         assert store.read(incoming.descriptor, 1 << 20) == DATA
 
+    def test_size_and_bytes_that_show_up_late_are_looked_at_again(
+        self, store: LayoutStore, incoming: Incoming, progress: RecordedProgress
+    ) -> None:
+        """R108: NFS shows a file of another machine's as empty for a moment."""
+        store.ingest(incoming.content, progress)
+        place = blob_file(store, incoming.descriptor)
+        place.write_bytes(b"")
+        assert not store.contains(incoming.descriptor)
+        with pytest.raises(StoreCorruptError):
+            store.read(incoming.descriptor, 1 << 20)
+        place.write_bytes(DATA)
+        assert store.contains(incoming.descriptor)
+        assert store.read(incoming.descriptor, 1 << 20) == DATA
+
     def test_an_open_blob_stays_readable_when_it_is_discarded(
         self, store: LayoutStore, incoming: Incoming, progress: RecordedProgress
     ) -> None:
