@@ -55,6 +55,7 @@ class TarWriter:
         Args:
             entry: a directory's name ends with a slash here whether or not it does there.
             content: a file's, of exactly ``entry.stored`` bytes: of a sparse one the data.
+                Its holes have to be such that `has_writable_holes`.
 
         Raises:
             MalformedLayerError: a device number that can't be written.
@@ -92,6 +93,15 @@ class TarWriter:
             raise ValueError(message)
         if size % BLOCK:
             self._write(bytes(-size % BLOCK))
+
+
+def has_writable_holes(entry: Entry) -> bool:
+    """Whether a sparse file's holes can be told to all readers.
+
+    GNU tar reads each part of the data from a new block on, Python and Go don't: parts have
+    to end with a block, the last one aside.
+    """
+    return all(length % BLOCK == 0 for _, length in (entry.sparse or ())[:-1])
 
 
 def _with_pax(name: bytes, size: int, entry: Entry, records: dict[bytes, bytes]) -> bytes:

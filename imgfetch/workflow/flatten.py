@@ -18,6 +18,7 @@ from imgfetch.fs.space import is_no_space, no_space
 from imgfetch.layer.merged import Inode, MergedTree
 from imgfetch.layer.scan import Extent, extract, is_plain, merge
 from imgfetch.layer.xattrs import is_allowed
+from imgfetch.tar.writer import has_writable_holes
 from imgfetch.workflow.verified import read_verified
 
 if TYPE_CHECKING:
@@ -110,9 +111,10 @@ class Flattened:
             entry = with_allowed_xattrs(inode.entry)
             dropped += len(inode.entry.xattrs) - len(entry.xattrs)
             content = self._content(inode)
-            if adapt is not None:
-                entry, content = adapt(entry), _without_holes(entry, content)
+            if adapt is not None or not has_writable_holes(entry):
+                content = _without_holes(entry, content)
                 entry = entry._replace(stored=entry.size, sparse=None)
+            entry = adapt(entry) if adapt is not None else entry
             archive.add(entry._replace(name=name or b"./"), content)
         return dropped
 
