@@ -36,11 +36,14 @@ class Unverified:
             Closing the generator ends the transfer. A source that can't start
             in the middle still takes any offset, and skips.
         origin: where from, for errors; no secret in it.
+        elsewhere: after a transfer that failed verification, whether its source has another
+            place to fetch this from and will not use that one again.
     """
 
     descriptor: Descriptor
     chunks: Callable[[int], Generator[bytes, None, None]]
     origin: str
+    elsewhere: Callable[[], bool] = lambda: False
 
     def verifier(self) -> Verifier:
         """What its bytes have to pass through; errors name where they came from."""
@@ -221,10 +224,12 @@ class LayerDiff:
         stats: see `LayerStats`.
         whiteouts: paths of the devices that hide names of the layers below. Where there is
             no such name, the device has to go: overlayfs would show it.
+        opaques: paths of the directories that hide those of the layers below.
     """
 
     stats: LayerStats
     whiteouts: tuple[bytes, ...] = ()
+    opaques: tuple[bytes, ...] = ()
 
 
 class LayerApplier(Protocol):

@@ -56,7 +56,14 @@ def unpack(
     with with_.store.lease():
         image = obtain(with_, name, platform, policy)
         host = _standalone_host(options, unpacking)
-        unpacker = Unpacker(with_.store, _applier(with_, host, unpacking), with_.progress)
+        applier = _applier(with_, host, unpacking)
+        unpacker = Unpacker(
+            with_.store,
+            applier,
+            with_.progress,
+            # A link to a directory that is to be kept may be of a layer below.
+            side_by_side=os.geteuid() == 0 and not unpacking.keep_dirlinks,
+        )
         if unpacking.rootfs_only:
             unpack_rootfs(image, target, unpacker, owner=_root(unpacking))
             return

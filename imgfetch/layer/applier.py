@@ -84,7 +84,7 @@ class Applier:
             # What is wrong with it by itself may be right on top of the others, and what
             # is wrong in any case is found again there.
             return None
-        return LayerDiff(stats, tuple(tree.whiteouts))
+        return LayerDiff(stats, tuple(tree.whiteouts), tuple(tree.opaques))
 
     def _apply(self, blob: BinaryIO, layer: Layer, root: int, tree: Tree) -> LayerStats:
         options = self._options

@@ -45,11 +45,13 @@ class DiffTree(Tree):
 
     Attributes:
         whiteouts: paths of those that were made.
+        opaques: paths of directories that were marked.
     """
 
     def __init__(self, root: int, limit: int, opaque: str) -> None:
         super().__init__(root, limit)
         self.whiteouts: list[bytes] = []
+        self.opaques: list[bytes] = []
         self._opaque = opaque
         self._hidden: list[tuple[Directory, bytes]] = []
         self._emptied: list[Directory] = []
@@ -114,6 +116,7 @@ class DiffTree(Tree):
             os.setxattr(fd, self._opaque, _OPAQUE)
         finally:
             os.close(fd)
+        self.opaques.append(directory.path)
 
     def _replace(self, directory: Directory, name: bytes) -> Directory:
         """See `Tree._replace`: only what this layer has made itself."""

@@ -49,6 +49,28 @@ def mapping(uid: int, gid: int, uids: tuple[Subids, ...], gids: tuple[Subids, ..
     return IdMapping(_lines(uid, uids), _lines(gid, gids))
 
 
+def kept(uid: int, gid: int, uids: tuple[Subids, ...], gids: tuple[Subids, ...]) -> IdMapping:
+    """A user as the same user, with the subordinate ids from 0 on around it."""
+    return IdMapping(_around(uid, uids), _around(gid, gids))
+
+
+def _around(own: int, ranges: tuple[Subids, ...]) -> tuple[IdRange, ...]:
+    lines = []
+    inside = 0
+    for first, size in ranges:
+        before = min(size, max(0, own - inside))
+        if before:
+            lines.append(IdRange(inside, first, before))
+            inside += before
+        if inside == own:
+            lines.append(IdRange(own, own, 1))
+            inside += 1
+        if size > before:
+            lines.append(IdRange(inside, first + before, size - before))
+            inside += size - before
+    return tuple(lines) if inside > own else (*lines, IdRange(own, own, 1))
+
+
 def _lines(own: int, ranges: tuple[Subids, ...]) -> tuple[IdRange, ...]:
     lines = [IdRange(0, own, 1)]
     inside = 1

@@ -39,11 +39,15 @@ class Unpacker:
         content: where the layers' blobs are.
         applier: reads and applies them.
         progress: told how far the work has come.
+        side_by_side: whether layers may be applied in processes of their own, and put
+            together afterwards: this one has to be single-threaded, and able to write to
+            directories whatever their permissions are.
     """
 
     content: ContentStore
     applier: LayerApplier
     progress: Progress
+    side_by_side: bool = True
 
     def apply(self, layer: Layer, tree: str) -> LayerStats:
         """Apply a layer to the tree below a directory.
@@ -162,14 +166,22 @@ class Unpacker:
 def _as_json(diff: LayerDiff | None) -> dict[str, Any] | None:
     if diff is None:
         return None
-    return {"stats": asdict(diff.stats), "whiteouts": list(map(os.fsdecode, diff.whiteouts))}
+    return {
+        "stats": asdict(diff.stats),
+        "whiteouts": list(map(os.fsdecode, diff.whiteouts)),
+        "opaques": list(map(os.fsdecode, diff.opaques)),
+    }
 
 
 def _from_json(value: dict[str, Any] | None) -> LayerDiff | None:
     if value is None:
         return None
     stats = {**value["stats"], "dropped_xattrs": tuple(value["stats"]["dropped_xattrs"])}
-    return LayerDiff(LayerStats(**stats), tuple(map(os.fsencode, value["whiteouts"])))
+    return LayerDiff(
+        LayerStats(**stats),
+        tuple(map(os.fsencode, value["whiteouts"])),
+        tuple(map(os.fsencode, value["opaques"])),
+    )
 
 
 class _Silence:

@@ -16,6 +16,7 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgfetch.errors import NamespaceError
 from imgfetch.fs import linux
 from imgfetch.fs.idmap import IdMapping, IdRange
 from imgfetch.snapshot import refusals, subids
@@ -32,6 +33,7 @@ def enter(
     search_path: str,
     warn: Callable[[str], None],
     many: bool = True,
+    ids: IdMapping | None = None,
     proc: Path = Path("/proc"),
 ) -> IdMapping:
     """Become root in namespaces of this process's own; there is no way back.
@@ -44,6 +46,8 @@ def enter(
         warn: told why there is one id only, where there should be more.
         many: whether subordinate ids are wanted; without, there is one id, and all files
             belong to the caller.
+        ids: those to have in a user namespace; None for all that can be had. The caller's
+            own have to be among them, for the store is the caller's.
         proc: where procfs is mounted.
 
     Returns:
@@ -52,7 +56,9 @@ def enter(
     Raises:
         NamespaceError: the kernel refuses; says who blocks and what to do.
     """
-    if not (_is_admin(proc) and _enter_mounts()):
+    if ids is not None:
+        _enter_with(ids, search_path, proc)
+    elif not (_is_admin(proc) and _enter_mounts()):
         _enter_user_namespace(search_path, warn, proc, many=many)
     try:
         # Slave, not private: what the host unmounts must not stay busy because of us.
@@ -101,15 +107,54 @@ def _enter_user_namespace(
         raise refusals.no_mapping(error, confinement, root=uid == 0) from error
 
 
+def keep_id() -> IdMapping:
+    """Ids with which the caller is the same inside, beside its subordinate ids.
+
+    Raises:
+        NamespaceError: there are no subordinate ids, and so there would be no root inside.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    uids, gids = _granted(uid)
+    if not (uids and gids):
+        message = "--userns keep-id needs subordinate ids: there would be no root in the container"
+        raise NamespaceError(message, hint="give yourself ranges in /etc/subuid and /etc/subgid")
+    return subids.kept(uid, gid, uids, gids)
+
+
+def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
+    if os.geteuid() == 0:
+        mapper = Mapper.writing(ids, proc)
+    else:
+        mapper = Mapper.calling_tools(ids, search_path)
+    try:
+        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+    except OSError as error:
+        mapper.abandon()
+        raise refusals.no_namespace(error, refusals.Confinement.of_self(proc)) from error
+    refusal = mapper.map()
+    if refusal is not None:
+        message = f"these ids can't be had: {refusal}"
+        raise NamespaceError(message, hint="/etc/subuid and /etc/subgid say which can")
+    os.setgroups([])
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+def _granted(uid: int) -> tuple[tuple[subids.Subids, ...], tuple[subids.Subids, ...]]:
+    owners = (*_names(uid), str(uid))
+    return (
+        subids.granted(Path("/etc/subuid"), owners),
+        subids.granted(Path("/etc/subgid"), owners),
+    )
+
+
 def _mapper(uid: int, gid: int, search_path: str, proc: Path) -> Mapper | None:
     """Who is going to write the maps; forked here, because it has to stay outside."""
     if uid == 0:
         own = IdMapping.current(proc)
         identity = IdMapping(_identity(own.uids), _identity(own.gids))
         return Mapper.writing(identity, proc)
-    owners = (*_names(uid), str(uid))
-    uids = subids.granted(Path("/etc/subuid"), owners)
-    gids = subids.granted(Path("/etc/subgid"), owners)
+    uids, gids = _granted(uid)
     if not (uids and gids):
         return None
     return Mapper.calling_tools(subids.mapping(uid, gid, uids, gids), search_path)

@@ -1,7 +1,7 @@
 """An image to a directory: a bundle, or its root filesystem alone.
 
-All layers are applied to one tree, lowest first. The tree is made in a staging directory
-inside the target and moved up when it is whole, so that a failure leaves the target as
+The layers are put together in one tree, which is made in a staging directory inside
+the target and moved up when it is whole, so that a failure leaves the target as
 it was, and what a killed process left is recognised and cleared away.
 """
 
@@ -17,6 +17,7 @@ from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.claim import claim_abandoned, make_claimed
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.snapshot.merge import unpack_merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -54,7 +55,7 @@ def unpack_bundle(
         NoSpaceError: no space or inodes left.
     """
     with _staged(directory) as staging:
-        _apply(image, f"{staging}/{ROOTFS}", unpacker, owner)
+        _apply(image, staging, unpacker, owner)
         write_config(staging)
         # The config last: a bundle that has one is whole.
         os.rename(f"{staging}/{ROOTFS}", f"{directory}/{ROOTFS}")
@@ -83,7 +84,7 @@ def unpack_rootfs(
     """
     with _staged(directory) as staging:
         root = f"{staging}/{ROOTFS}"
-        _apply(image, root, unpacker, owner)
+        _apply(image, staging, unpacker, owner)
         status = os.stat(root)
         attributes = {name: os.getxattr(root, name) for name in os.listxattr(root)}
         for name in os.listdir(root):
@@ -104,11 +105,12 @@ def _take_over(directory: str, status: os.stat_result, attributes: Mapping[str, 
     os.utime(directory, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _apply(image: Image, root: str, unpacker: Unpacker, owner: tuple[int, int] | None) -> None:
+def _apply(image: Image, staging: str, unpacker: Unpacker, owner: tuple[int, int] | None) -> None:
+    root = f"{staging}/{ROOTFS}"
     make_directory(root, 0o755)
     if owner is not None:
         os.chown(root, *owner)
-    unpacker.warn_of([unpacker.apply(layer, root) for layer in image.layers])
+    unpacker.warn_of(unpack_merged(image.layers, root, staging, unpacker))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from imgfetch.fs.removal import remove_tree
 from imgfetch.layer.applier import Applier
 from imgfetch.layer.options import ApplyOptions
 from imgfetch.layer.ownership import ExactOwners, SingleOwner
+from imgfetch.oci.image import Layer
 from imgfetch.snapshot.automatic import snapshotter
+from imgfetch.snapshot.merge import unpack_merged
+from imgfetch.snapshot.unpacker import Unpacker
 from tests.property.test_layers import actual
 from tests.support.forked import in_namespaces
 from tests.support.layer_model import Model, Op, RefusedError
@@ -64,9 +68,9 @@ def comparable(facts: Facts) -> Facts:
     return {path: node[:2] if path == "." else node[:4] for path, node in facts.items()}
 
 
-def check(stack: list[list[Op]], mapping: IdMapping, mode: str) -> None:
+def built(stack: list[list[Op]]) -> tuple[MemoryContent, list[Layer], Model | None]:
+    """The layers of a stack, and what they mean; None where one of them is refused."""
     model = Model(0o755, 0)
-    refused = False
     content = MemoryContent()
     layers = []
     for ops in stack:
@@ -74,9 +78,17 @@ def check(stack: list[list[Op]], mapping: IdMapping, mode: str) -> None:
         try:
             model.apply(ops)
         except RefusedError:
-            refused = True
-            break
+            return content, layers, None
+    return content, layers, model
+
+
+def applier(mapping: IdMapping) -> Applier:
     owners = SingleOwner() if mapping.single else ExactOwners()
+    return Applier(ApplyOptions(owners=owners, read_ahead=False))
+
+
+def check(stack: list[list[Op]], mapping: IdMapping, mode: str) -> None:
+    content, layers, model = built(stack)
     with tempfile.TemporaryDirectory(dir=_memory(), ignore_cleanup_errors=True) as base:
         os.mkdir(f"{base}/locks")
         os.mkdir(f"{base}/run")
@@ -86,11 +98,11 @@ def check(stack: list[list[Op]], mapping: IdMapping, mode: str) -> None:
             mode=mode,
             # Snapshotters open blobs and nothing else.
             content=content,  # type: ignore[arg-type]
-            applier=Applier(ApplyOptions(owners=owners, read_ahead=False)),
+            applier=applier(mapping),
             progress=Notes(),
         )
         try:
-            if refused:
+            if model is None:
                 with pytest.raises(LayerError):
                     made.prepare(layers)
                 return
@@ -102,11 +114,37 @@ def check(stack: list[list[Op]], mapping: IdMapping, mode: str) -> None:
             remove_tree(base)
 
 
+def check_flat(stack: list[list[Op]], mapping: IdMapping, mode: str) -> None:
+    content, layers, model = built(stack)
+    with tempfile.TemporaryDirectory(dir=_memory(), ignore_cleanup_errors=True) as base:
+        os.mkdir(f"{base}/rootfs", 0o755)
+        os.utime(f"{base}/rootfs", (0, 0))
+        os.mkdir(f"{base}/staging")
+        # Snapshotters open blobs and nothing else.
+        unpacker = Unpacker(content, applier(mapping), Notes())  # type: ignore[arg-type]
+        try:
+            if model is None:
+                with pytest.raises(LayerError):
+                    unpack_merged(layers, f"{base}/rootfs", f"{base}/staging", unpacker)
+                return
+            unpack_merged(layers, f"{base}/rootfs", f"{base}/staging", unpacker)
+            tree = actual(Path(f"{base}/rootfs"))
+            assert tree == {**expected(model), ".": tree["."]}
+            assert tree["."][:2] == expected(model)["."][:2]
+        finally:
+            remove_tree(f"{base}/rootfs")
+
+
 def _memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def _check_many(mapping: IdMapping, mode: str, examples: int) -> None:
+def _check_many(
+    mapping: IdMapping,
+    mode: str,
+    examples: int,
+    check: Callable[[list[list[Op]], IdMapping, str], None] = check,
+) -> None:
     @given(FILLED | STACKS)
     @settings(max_examples=examples, deadline=None, database=None)
     def run(stack: list[list[Op]]) -> None:
@@ -126,3 +164,12 @@ def test_they_are_for_an_ordinary_user_with_subordinate_ids(subid_user: User) ->
 
 def test_they_are_for_an_ordinary_user_with_one_id(plain_user: User) -> None:
     in_namespaces(lambda mapping: _check_many(mapping, "overlay", 100), plain_user)
+
+
+def test_flattened_stacks_are_what_the_model_says() -> None:
+    """Link groups too: nothing is copied up."""
+    in_namespaces(lambda mapping: _check_many(mapping, "flat", 250, check_flat))
+
+
+def test_they_are_for_an_ordinary_user_too(plain_user: User) -> None:
+    in_namespaces(lambda mapping: _check_many(mapping, "flat", 100, check_flat), plain_user)
