@@ -58,6 +58,7 @@ class RegistrySource:
         warn: Callable[[str], None],
     ) -> None:
         self._places = list(places)
+        self._distrusted = 0
         self._reference = reference
         self._warn = warn
         self._warned: set[tuple[str, type[ImgfetchError]]] = set()
@@ -92,7 +93,13 @@ class RegistrySource:
         """See `Source.fetch`."""
         if descriptor.media_type in mediatype.INDEXES | mediatype.MANIFESTS:
             return Unverified(descriptor, self._manifest_chunks(descriptor), self.name)
-        return Unverified(descriptor, self._blob_chunks(descriptor), self.name)
+        before = self._distrusted
+        return Unverified(
+            descriptor,
+            self._blob_chunks(descriptor),
+            self.name,
+            elsewhere=lambda: self._distrusted > before,
+        )
 
     def close(self) -> None:
         """See `Source.close`: connections belong to the client."""
@@ -173,6 +180,7 @@ class RegistrySource:
         """Never ask a mirror again that gave wrong bytes."""
         if place.place.mirror and place in self._places:
             self._places.remove(place)
+            self._distrusted += 1
             self._warn(f"{place.place.registry} is not asked again: {error.message}")
 
     def _for_digests(self) -> list[PlacedRepository]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imgfetch.workflow.ingest import ingest
 from imgfetch.workflow.parallel import for_each
 
 if TYPE_CHECKING:
@@ -47,6 +48,6 @@ def fetch_all(
     store.require_space(missing)
 
     def fetch(descriptor: Descriptor, progress: Progress) -> None:
-        store.ingest(source.fetch(descriptor), progress)
+        ingest(descriptor, source=source, store=store, progress=progress)
 
     for_each(missing, fetch, progress, jobs)

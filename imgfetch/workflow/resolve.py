@@ -16,6 +16,7 @@ from imgfetch.oci.document import CONFIG_LIMIT, MANIFEST_LIMIT
 from imgfetch.oci.image import Image, check_is_image
 from imgfetch.oci.manifest import Index, Manifest, parse
 from imgfetch.oci.platform import Platform, select
+from imgfetch.workflow.ingest import ingest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,14 +92,17 @@ class Documents:
             )
         if self._source is not None:
             if not self._store.contains(descriptor):
-                self._store.ingest(self._source.fetch(descriptor), self._progress)
+                self._fetch(descriptor, self._source)
             try:
                 return self._store.read(descriptor, limit)
             except StoreCorruptError as error:
                 # The store has discarded it: what is damaged is fetched like what is missing.
                 self._progress.warn(f"{error.message}: it was damaged, and is fetched again")
-                self._store.ingest(self._source.fetch(descriptor), self._progress)
+                self._fetch(descriptor, self._source)
         return self._store.read(descriptor, limit)
+
+    def _fetch(self, descriptor: Descriptor, source: Source) -> None:
+        ingest(descriptor, source=source, store=self._store, progress=self._progress)
 
 
 def select_image(documents: Documents, top: Descriptor, wanted: Platform, name: str) -> Image:
