@@ -244,14 +244,20 @@ class Collaborators:
         """Makes root filesystems in a store's directory."""
         from imgfetch.snapshot.automatic import snapshotter
 
-        return snapshotter(
+        chosen = mode or self.settings.rootfs_mode
+        own = snapshotter(
             path,
             mapping,
-            mode=mode or self.settings.rootfs_mode,
+            mode=chosen,
             content=content,
             applier=LazyApplier(mapping),
             progress=self.progress,
         )
+        if not self.settings.store_ro or chosen == "copy":
+            return own
+        from imgfetch.snapshot.elsewhere import ElsewhereSnapshotter
+
+        return ElsewhereSnapshotter(self.settings.store_ro, mapping, own)
 
     def runtime(self, wanted: str | None) -> RuntimeProgram:
         """The OCI runtime.

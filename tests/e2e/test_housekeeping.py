@@ -114,7 +114,7 @@ def test_read_only_stores_are_used_in_place(
     imgfetch: Imgfetch, published: Published, tmp_path: Path
 ) -> None:
     shared = Imgfetch(tmp_path / "shared", imgfetch.home)
-    shared("pull", published.busybox).succeeded()
+    shared("pull", "--unpack", published.busybox).succeeded()
     before = snapshot_tree(shared.store)
     for options, env in (
         (["--store-ro", str(shared.store)], {}),
@@ -127,7 +127,8 @@ def test_read_only_stores_are_used_in_place(
             )  # fmt: skip
         assert said.succeeded().stdout == b"hello\n"
     assert snapshot_tree(shared.store) == before
-    assert not list((imgfetch.store / "blobs").glob("*/*"))
+    for directory in ("blobs", "snapshots"):
+        assert not list((imgfetch.store / directory).glob("*/*"))
     listed = imgfetch("--store-ro", shared.store, "images", "--format", "json").succeeded()
     assert [one["name"] for one in json.loads(listed.stdout)] == [published.busybox]
     assert names(imgfetch) == {}
