@@ -74,29 +74,33 @@ def update(current: LockFile, wanted: Wanted, default: Platform, resolve: Resolv
         PolicyError: an image to be moved is not locked.
     """
     locked = current.by_reference
-    if wanted.upgrade is not None:
-        for reference in wanted.upgrade:
-            if reference not in locked and reference not in wanted.references:
-                message = f"{reference} is not locked, so it can't be moved"
-                raise PolicyError(message, hint=f"to add it: imgfetch lock {reference}")
-    kept = wanted.references if wanted.complete else {*locked, *wanted.references}
-    images = []
-    for reference in sorted(set(kept), key=str):
-        before = locked.get(reference)
-        moves = wanted.upgrade is None or reference in wanted.upgrade
-        if before is None:
-            images.append(resolve(reference, _platforms_of_new(wanted, default)))
-        else:
-            extended = wanted.references == () or reference in wanted.references
-            platforms = _platforms_of(before, wanted) if extended else _locked_platforms(before)
-            if moves:
-                images.append(resolve(reference, platforms))
-            elif platforms != _locked_platforms(before):
-                found = resolve(before.pinned, platforms)
-                images.append(replace(found, reference=reference))
-            else:
-                images.append(before)
-    return LockFile.of(images)
+    for reference in wanted.upgrade or ():
+        if reference not in locked and reference not in wanted.references:
+            message = f"{reference} is not locked, so it can't be moved"
+            raise PolicyError(message, hint=f"to add it: imgfetch lock {reference}")
+    kept = set(wanted.references) if wanted.complete else {*locked, *wanted.references}
+    return LockFile.of(
+        _updated(reference, locked.get(reference), wanted, default, resolve)
+        for reference in sorted(kept, key=str)
+    )
+
+
+def _updated(
+    reference: Reference,
+    before: LockedImage | None,
+    wanted: Wanted,
+    default: Platform,
+    resolve: Resolve,
+) -> LockedImage:
+    if before is None:
+        return resolve(reference, (default,) if wanted.platforms == () else wanted.platforms)
+    platforms = _platforms(before, wanted)
+    if wanted.upgrade is None or reference in wanted.upgrade:
+        return resolve(reference, platforms)
+    if platforms == _locked_platforms(before):
+        return before
+    # More of the same image, whatever the reference stands for by now.
+    return replace(resolve(before.pinned, platforms), reference=reference)
 
 
 def changes(before: LockFile, after: LockFile) -> list[Change]:
@@ -113,11 +117,9 @@ def _locked_platforms(locked: LockedImage) -> tuple[Platform, ...]:
     return tuple(one.platform for one in locked.platforms)
 
 
-def _platforms_of(locked: LockedImage, wanted: Wanted) -> tuple[Platform, ...] | None:
-    if wanted.platforms is None:
-        return None
-    return tuple(dict.fromkeys((*_locked_platforms(locked), *wanted.platforms)))
-
-
-def _platforms_of_new(wanted: Wanted, default: Platform) -> tuple[Platform, ...] | None:
-    return wanted.platforms if wanted.platforms != () else (default,)
+def _platforms(before: LockedImage, wanted: Wanted) -> tuple[Platform, ...] | None:
+    """The platforms of an image that is locked; where some images are named, only they grow."""
+    locked = _locked_platforms(before)
+    if wanted.references and before.reference not in wanted.references:
+        return locked
+    return None if wanted.platforms is None else tuple(dict.fromkeys((*locked, *wanted.platforms)))

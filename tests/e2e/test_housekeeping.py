@@ -157,6 +157,22 @@ def test_fsck_fetches_again_what_has_rotted(imgfetch: Imgfetch, published: Publi
     imgfetch("fsck").succeeded()
 
 
+def test_damaged_snapshots_are_unpacked_again(newcomer: Somebody) -> None:
+    """R094: also by users whose files belong to subordinate ids."""
+    imgfetch, image = newcomer.imgfetch, newcomer.published.layered
+    imgfetch("pull", "--unpack", image).succeeded()
+    records = sorted(imgfetch.store.glob("snapshots/*/*/layer.json"))
+    for record in records[:1]:
+        record.write_bytes(b"")
+    damaged = imgfetch("fsck").exited(11)
+    assert len(damaged.lines) == 1
+    imgfetch("fsck", "--repair").succeeded()
+    imgfetch("fsck").succeeded()
+    said = imgfetch("--offline", "run", "--network", "none", image, "cat", "/d/a")
+    assert said.succeeded().stdout == b"a3"
+    assert sorted(imgfetch.store.glob("snapshots/*/*/layer.json")) == records
+
+
 def test_history_and_tag(imgfetch: Imgfetch, published: Published) -> None:
     image = published.images[published.layered]
     steps = json.loads(
