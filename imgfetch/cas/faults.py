@@ -12,6 +12,7 @@ from imgfetch.fs.space import is_no_space, no_space
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+_HINT = "name another with --store; --store-ro reads this one"
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -35,7 +36,7 @@ def store_errors(path: str, doing: str, *, needed: int = 0) -> Generator[None, N
             raise no_space(path, needed=needed, error=error) from error
         message = f"can't {doing} the store {path}: {error.strerror}"
         actual = error.filename if error.filename != path else None
-        hint = "name another with --store" if error.errno in _READ_ONLY else None
+        hint = _HINT if error.errno in _READ_ONLY else None
         raise StoreError(message, actual=actual, hint=hint) from error
 
 

@@ -11,11 +11,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgfetch.errors import InvalidOptionError, StoreError
+from imgfetch.errors import ImgfetchError, InvalidOptionError, StoreError
 from imgfetch.fs.atomic import make_directories
 from imgfetch.fs.claim import claim_abandoned, make_claimed
 from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
+from imgfetch.fs.space import is_no_space, no_space
 from imgfetch.runtime.cgroups import remove_leftover
 from imgfetch.runtime.layout import EXIT
 
@@ -50,10 +51,15 @@ class RunDirectory:
 
         Raises:
             InvalidOptionError: another living container has the name.
+            NoSpaceError: no space or inodes left.
+            StoreError: it can't be made.
         """
-        make_directories(runs)
         path = f"{runs}/{container_id}"
-        descriptor = make_claimed(path)
+        try:
+            make_directories(runs)
+            descriptor = make_claimed(path)
+        except OSError as error:
+            raise _refusal(runs, error) from error
         made = cls(Path(path), container_id, name, descriptor)
         try:
             if name is not None:
@@ -71,6 +77,14 @@ class RunDirectory:
             remove_tree(self.path)
         finally:
             os.close(self.descriptor)
+
+
+def _refusal(runs: str, error: OSError) -> ImgfetchError:
+    if is_no_space(error):
+        return no_space(os.path.dirname(runs), error=error)
+    message = f"a run needs a directory in {runs}: {error.strerror}"
+    hint = "name a store of your own with --store, and add one that is only read with --store-ro"
+    return StoreError(message, hint=hint)
 
 
 def collect_dead(runs: str) -> list[str]:

@@ -141,6 +141,21 @@ def test_read_only_stores_are_used_in_place(
     imgfetch("--store-ro", shared.store, "rmi", published.busybox).exited(11)
 
 
+def test_a_run_in_a_store_that_can_not_be_written_says_what_to_do(
+    imgfetch: Imgfetch, published: Published
+) -> None:
+    """R105."""
+    imgfetch("pull", "--unpack", published.busybox).succeeded()
+    with read_only(imgfetch.store):
+        said = imgfetch("run", "--network", "none", published.busybox, "true").exited(125)
+        assert "Read-only file system" in said.errors
+        assert "--store-ro" in said.errors
+        assert names(imgfetch)
+        imgfetch("fsck").succeeded()
+        for arguments in (["prune"], ["rmi", published.busybox]):
+            assert "--store-ro" in imgfetch(*arguments).exited(11).errors
+
+
 def test_fsck_fetches_again_what_has_rotted(imgfetch: Imgfetch, published: Published) -> None:
     """S121."""
     imgfetch("pull", published.multi).succeeded()
