@@ -9,6 +9,7 @@ from imgfetch.archive.forms import SavedImage, members
 from imgfetch.archive.output import Target, open_output, staged_directory
 from imgfetch.archive.writer import write_tarball, write_tree
 from imgfetch.errors import NotInStoreError, UsageError
+from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.manifest import Manifest
 from imgfetch.workflow.resolve import DEPTH_LIMIT
@@ -95,15 +96,10 @@ def to_be_saved(
         layer.digest
         for image in obtained.images
         for layer in image.manifest.layers
-        if leave_out_foreign and is_foreign(layer)
+        if leave_out_foreign and mediatype.is_nondistributable(layer.media_type)
     )
     shown = min(obtained.images, key=lambda image: _distance(image, preferred))
     return SavedImage(reference, top, tuple(found.items()), obtained.images, shown, foreign)
-
-
-def is_foreign(layer: Descriptor) -> bool:
-    """Whether a layer may be had from its maker only (image-spec "Non-Distributable Layers")."""
-    return "nondistributable" in layer.media_type or ".foreign." in layer.media_type
 
 
 def _leading_to(
