@@ -105,7 +105,30 @@ class Progress(Protocol):
         ...
 
 
-class ContentStore(Protocol):
+class BlobReader(Protocol):
+    """Verified blobs to be read: what unpacking layers takes of a store."""
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """A blob, unbuffered, at its start.
+
+        Raises:
+            NotInStoreError: not there.
+            StoreCorruptError: there, but not a plain file of that size.
+        """
+        ...
+
+    def discard(self, digest: Digest) -> None:
+        """Forget content that turned out to be damaged, so that it is ingested again.
+
+        What is open stays readable. What is not there is no error.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        ...
+
+
+class ContentStore(BlobReader, Protocol):
     """Verified content by digest. Safe for many threads and processes at once."""
 
     def contains(self, descriptor: Descriptor) -> bool:
@@ -144,25 +167,6 @@ class ContentStore(Protocol):
             NotInStoreError: not there.
             StoreCorruptError: there, but no longer what its name says.
             DocumentError: longer than ``limit`` bytes.
-        """
-        ...
-
-    def open(self, descriptor: Descriptor) -> BinaryIO:
-        """A blob, unbuffered, at its start.
-
-        Raises:
-            NotInStoreError: not there.
-            StoreCorruptError: there, but not a plain file of that size.
-        """
-        ...
-
-    def discard(self, digest: Digest) -> None:
-        """Forget content that turned out to be damaged, so that it is ingested again.
-
-        What is open stays readable. What is not there is no error.
-
-        Raises:
-            StoreError: the store can't be written.
         """
         ...
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imgfetch.fs.idmap import IdMapping
-    from imgfetch.interfaces import ContentStore, LayerApplier, Progress, Snapshotter
+    from imgfetch.interfaces import BlobReader, LayerApplier, Progress, Snapshotter
     from imgfetch.oci.image import Layer
 
 MODES = ("auto", "overlay", "copy")
@@ -33,7 +33,7 @@ def snapshotter(
     mapping: IdMapping,
     *,
     mode: str,
-    content: ContentStore,
+    content: BlobReader,
     applier: LayerApplier,
     progress: Progress,
 ) -> Snapshotter:

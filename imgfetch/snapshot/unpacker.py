@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from typing import Any, BinaryIO
 
-    from imgfetch.interfaces import ContentStore, LayerApplier, Progress, Stage
+    from imgfetch.interfaces import BlobReader, LayerApplier, Progress, Stage
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.image import Layer
 
@@ -44,7 +44,7 @@ class Unpacker:
             directories whatever their permissions are.
     """
 
-    content: ContentStore
+    content: BlobReader
     applier: LayerApplier
     progress: Progress
     side_by_side: bool = True

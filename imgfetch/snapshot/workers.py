@@ -24,10 +24,66 @@ _BLOCK = 65536
 
 
 @dataclass(slots=True)
-class _Child:
+class Worker:
+    """A child at work.
+
+    Attributes:
+        descriptor: readable when it has something to say, or has ended.
+        pid: its process.
+    """
+
+    descriptor: int
     pid: int
-    number: int
-    said: bytearray
+    _said: bytearray
+
+    @classmethod
+    def start(cls, task: Callable[[], Any], others: Sequence[int] = ()) -> Worker:
+        """Fork a child that runs a task; this process has to be single-threaded.
+
+        Args:
+            task: returns a JSON value.
+            others: descriptors that the child is to close.
+        """
+        read, write = os.pipe()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            for descriptor in (read, *others):
+                os.close(descriptor)
+            _work(task, write, parent)
+        os.close(write)
+        return cls(read, pid, bytearray())
+
+    def listen(self) -> bool:
+        """Take what it says, waiting for that; False once it has said everything."""
+        block = os.read(self.descriptor, _BLOCK)
+        self._said += block
+        return bool(block)
+
+    def has_news(self) -> bool:
+        """Whether there is something to listen to at once."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN | select.POLLHUP)
+        return bool(poll.poll(0))
+
+    def result(self) -> Any:  # noqa: ANN401 - what the task returned
+        """Wait for the end, and give what the task returned.
+
+        Raises:
+            ImgfetchError: the task raised it.
+            RuntimeError: it raised something else, or its process was killed.
+        """
+        while self.listen():
+            pass
+        os.close(self.descriptor)
+        os.waitpid(self.pid, 0)
+        return _value(bytes(self._said))
+
+    def end(self, number: int = signal.SIGKILL) -> None:
+        """End it with a signal, and wait for that."""
+        os.close(self.descriptor)
+        os.kill(self.pid, number)
+        os.waitpid(self.pid, 0)
 
 
 def results(tasks: Sequence[Callable[[], Any]], limit: int) -> Iterator[tuple[int, Any]]:
@@ -48,43 +104,24 @@ def results(tasks: Sequence[Callable[[], Any]], limit: int) -> Iterator[tuple[in
         RuntimeError: a task raised something else, or its process was killed.
     """
     waiting = list(enumerate(tasks))[::-1]
-    children: dict[int, _Child] = {}
+    working: dict[int, tuple[int, Worker]] = {}
     poll = select.poll()
     try:
-        while waiting or children:
-            while waiting and len(children) < limit:
+        while waiting or working:
+            while waiting and len(working) < limit:
                 number, task = waiting.pop()
-                descriptor, pid = _start(task, tuple(children))
-                children[descriptor] = _Child(pid, number, bytearray())
-                poll.register(descriptor, select.POLLIN | select.POLLHUP)
+                worker = Worker.start(task, tuple(working))
+                working[worker.descriptor] = (number, worker)
+                poll.register(worker.descriptor, select.POLLIN | select.POLLHUP)
             for descriptor, _ in poll.poll():
-                child = children[descriptor]
-                block = os.read(descriptor, _BLOCK)
-                if block:
-                    child.said += block
-                    continue
-                poll.unregister(descriptor)
-                os.close(descriptor)
-                del children[descriptor]
-                os.waitpid(child.pid, 0)
-                yield child.number, _value(bytes(child.said))
+                number, worker = working[descriptor]
+                if not worker.listen():
+                    poll.unregister(descriptor)
+                    del working[descriptor]
+                    yield number, worker.result()
     finally:
-        for descriptor, child in children.items():
-            os.close(descriptor)
-            os.kill(child.pid, signal.SIGKILL)
-            os.waitpid(child.pid, 0)
-
-
-def _start(task: Callable[[], Any], others: Sequence[int]) -> tuple[int, int]:
-    read, write = os.pipe()
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        for descriptor in (read, *others):
-            os.close(descriptor)
-        _work(task, write, parent)
-    os.close(write)
-    return read, pid
+        for _, worker in working.values():
+            worker.end()
 
 
 def _work(task: Callable[[], Any], write: int, parent: int) -> NoReturn:

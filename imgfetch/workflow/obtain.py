@@ -7,6 +7,7 @@ for again once it is here.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,11 +17,14 @@ from imgfetch.workflow.resolve import Documents, all_images, select_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from imgfetch.interfaces import ContentStore, Progress, Source
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.image import Image
     from imgfetch.oci.platform import Platform
+
+    Alongside = Callable[[Sequence[Image]], AbstractContextManager[Progress]]
 
 Policy = Literal["missing", "always", "newer", "never"]
 
@@ -63,6 +67,8 @@ class Obtainer:
         progress: told about each transfer.
         is_complete: whether an image whose documents are here can be used as it is.
         jobs: how many blobs are fetched at once.
+        alongside: entered with the images whose layers are about to be fetched; gives the
+            progress to tell meanwhile.
     """
 
     def __init__(
@@ -72,8 +78,10 @@ class Obtainer:
         *,
         is_complete: Callable[[Image], bool],
         jobs: int = DEFAULT_JOBS,
+        alongside: Alongside | None = None,
     ) -> None:
         self._store = store
+        self._alongside = alongside
         self._progress = progress
         self._is_complete = is_complete
         self._jobs = jobs
@@ -133,12 +141,18 @@ class Obtainer:
             obtained = self._documents(wanted, source)
             incomplete = [image for image in obtained.images if not self._is_complete(image)]
             layers = [layer for image in incomplete for layer in image.manifest.layers]
-            fetch_all(
-                layers, source=source, store=self._store, progress=self._progress, jobs=self._jobs
-            )
+            with self._doing_alongside(incomplete) as progress:
+                fetch_all(
+                    layers, source=source, store=self._store, progress=progress, jobs=self._jobs
+                )
         finally:
             source.close()
         return obtained
+
+    def _doing_alongside(self, images: Sequence[Image]) -> AbstractContextManager[Progress]:
+        if self._alongside is None or not images:
+            return nullcontext(self._progress)
+        return self._alongside(images)
 
     def _fall_back(
         self, wanted: Wanted, stored: Source, error: NetworkError | RegistryError
