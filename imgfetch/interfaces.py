@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 class Unverified:
     """Content from outside. It has no ``read``: only a store's ``ingest`` takes it.
 
+    What is only passed on, without being looked at, goes through `imgfetch.workflow.relay`.
+
     Attributes:
         descriptor: what it is said to be.
         chunks: opens a transfer from an offset in bytes and yields what follows.
