@@ -12,7 +12,7 @@ defined, and every run defines all of these.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -198,6 +198,12 @@ class FileOptions:
     devices: tuple[Device, ...] = ()
     secrets: tuple[Secret, ...] = ()
 
+    @property
+    def need_making(self) -> bool:
+        """Whether there are volumes, images or secrets, whose sources are made for a run."""
+        kinds = (VolumeMount, ImageMount)
+        return bool(self.secrets) or any(isinstance(mount, kinds) for mount in self.mounts)
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
@@ -311,6 +317,7 @@ class RunOptions:
         annotations: for the runtime, from the caller only.
         labels: for people; never given to the runtime.
         name: of the container; None for a random one.
+        patch: merged into the specification at the end (RFC 7396); None for nothing.
     """
 
     process: ProcessOptions = ProcessOptions()
@@ -321,3 +328,4 @@ class RunOptions:
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
+    patch: Mapping[str, Any] | None = None

@@ -1,15 +1,13 @@
 """The options of ``run``, ``bundle`` and ``spec``: from words to `RunOptions`.
 
-Docker's names and meanings. Each value's grammar is `imgfetch.bundle`'s; here is only
-which option feeds which field.
+Docker's meanings; the names are in `imgfetch.cli.run_flags`. Each value's grammar is
+`imgfetch.bundle`'s; here is only which option feeds which field.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import InvalidOptionError
 
@@ -40,99 +38,6 @@ class Caller:
     environment: Mapping[str, str]
     directory: str
     console_size: tuple[int, int] | None
-
-
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
-
-
-def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
-    return click.option(*names, is_flag=True, help=text)
-
-
-def _one(*names: str, value: str, text: str) -> Callable[[_Function], _Function]:
-    return click.option(*names, metavar=value, help=text)
-
-
-def _many(*names: str, value: str, text: str) -> Callable[[_Function], _Function]:
-    return click.option(*names, metavar=value, multiple=True, help=text)
-
-
-_OPTIONS = (
-    _flag("-i", "--interactive", text="Pass stdin on; without it the container's is empty."),
-    _flag("-t", "--tty", text="Give the container a pseudo-terminal."),
-    _many("-e", "--env", value="K[=V]", text="Set a variable; without =V, the caller's value."),
-    _many("--env-file", value="FILE", text="Variables from a file, a line each."),
-    _flag("--env-host", text="Start from the caller's whole environment."),
-    _many("-v", "--volume", value="SRC:DST[:OPTS]", text="Bind a path: ro, rw, rslave …"),
-    _many("--mount", value="type=…,…", text="A mount: type=bind|tmpfs|image, src, dst, ro …"),
-    _many("--tmpfs", value="DST[:OPTS]", text="An empty file system in memory."),
-    _flag("--read-only", text="The root file system can't be written."),
-    _one("-w", "--workdir", value="DIR", text="Working directory."),
-    _one("-u", "--user", value="USER[:GROUP]", text="Names in the image, or numbers."),
-    _many("--group-add", value="GROUP", text="A further group."),
-    _one("--entrypoint", value="COMMAND", text="Instead of the image's; empty for none."),
-    _one("--network", value="MODE", text="auto, private, host or none."),
-    _one("--hostname", value="NAME", text="Host name inside."),
-    _many("--add-host", value="NAME:IP", text="A line of /etc/hosts."),
-    _many("--dns", value="IP", text="A name server, instead of the host's."),
-    _one("--name", value="NAME", text="The container's name."),
-    _many("--cap-add", value="CAP", text="Add a capability, or ALL."),
-    _many("--cap-drop", value="CAP", text="Drop a capability, or ALL."),
-    _many("--security-opt", value="OPT", text="seccomp=FILE|unconfined, no-new-privileges …"),
-    _flag("--privileged", text="Every capability there is; no seccomp, nothing masked."),
-    _many("--device", value="HOST[:DST[:rwm]]", text="A device of the host."),
-    _many("--ulimit", value="NAME=SOFT[:HARD]", text="A resource limit."),
-    _many("--sysctl", value="KEY=VALUE", text="A namespaced kernel setting."),
-    _one("-m", "--memory", value="SIZE", text="Limit of memory."),
-    _one("--memory-swap", value="SIZE", text="Limit of memory and swap together; -1 for none."),
-    _one("--cpus", value="N", text="Limit of processors, e.g. 1.5."),
-    _one("--cpuset-cpus", value="LIST", text="Processors to run on, e.g. 0-2."),
-    _one("--pids-limit", value="N", text="Limit of processes; -1 for none."),
-    _one("--shm-size", value="SIZE", text="Size of /dev/shm."),
-    _one("--stop-signal", value="SIGNAL", text="What ends the container."),
-    _many("-l", "--label", value="K[=V]", text="A label, for people."),
-    _many("--annotation", value="K=V", text="An annotation, for the runtime."),
-)
-
-
-_SUPERVISION = (
-    _flag("--rm", text="Leave nothing behind: what every run does."),
-    click.option(
-        "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Stop it after that time."
-    ),
-    click.option(
-        "--stop-timeout",
-        type=click.FloatRange(0),
-        metavar="SECONDS",
-        default=10,
-        help="From asking it to stop to killing it.  [default: 10]",
-    ),
-    click.option(
-        "--sig-proxy/--no-sig-proxy",
-        default=True,
-        help="Pass signals on to the container.  [default: yes]",
-    ),
-    _one("--runtime", value="NAME|PATH", text="The OCI runtime.  [env: IMGFETCH_RUNTIME]"),
-    click.option(
-        "--rootfs-mode",
-        type=click.Choice(["auto", "overlay", "copy"]),
-        help="How the root file system is made.",
-    ),
-)
-
-
-def supervision_options(function: _Function) -> _Function:
-    """The options that decide how a run is watched over."""
-    for option in reversed(_SUPERVISION):
-        function = option(function)
-    return function
-
-
-def run_options(function: _Function) -> _Function:
-    """The options that decide what the container is like."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def parse_here(
@@ -182,11 +87,30 @@ def parse(
         annotations=dict(parse_label(text, "annotation") for text in values["annotation"]),
         labels=dict(parse_label(text) for text in values["label"]),
         name=None if name is None else parse_name(name),
+        patch=_patch(values["spec_patch"]),
     )
 
 
+def _patch(path: str | None) -> Mapping[str, Any] | None:
+    """The caller's own file: JSON, and an object."""
+    if path is None:
+        return None
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            value = json.load(file)
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"--spec-patch {path}: {getattr(error, 'strerror', None) or error}"
+        raise InvalidOptionError(message) from error
+    if not isinstance(value, dict):
+        message = f"--spec-patch {path}: not an object"
+        raise InvalidOptionError(message, expected='e.g. {"hostname": "other"}')
+    return value
+
+
 def _process(values: Mapping[str, Any], arguments: Sequence[str], caller: Caller) -> ProcessOptions:
-    from imgfetch.bundle.grammar import parse_signal
+    from imgfetch.bundle.grammar import parse_signal, parse_umask
     from imgfetch.bundle.options import ProcessOptions
     from imgfetch.bundle.privileges import parse_ulimit
 
@@ -202,6 +126,10 @@ def _process(values: Mapping[str, Any], arguments: Sequence[str], caller: Caller
         interactive=values["interactive"],
         tty=values["tty"],
         console_size=caller.console_size if values["tty"] else None,
+        init=values["init"],
+        umask=None if values["umask"] is None else parse_umask(values["umask"]),
+        oom_score_adj=values["oom_score_adj"],
+        preserve_fds=values["preserve_fds"],
         stop_signal=None if stop_signal is None else parse_signal(stop_signal, "stop signal"),
         ulimits=tuple(map(parse_ulimit, values["ulimit"])),
     )
@@ -228,7 +156,7 @@ def _environment(values: Mapping[str, Any], caller: Caller) -> tuple[tuple[str, 
 def _files(values: Mapping[str, Any], caller: Caller) -> FileOptions:
     from imgfetch.bundle.addresses import parse_device
     from imgfetch.bundle.grammar import parse_size
-    from imgfetch.bundle.mounts import parse_mount, parse_tmpfs, parse_volume
+    from imgfetch.bundle.mounts import parse_mount, parse_secret, parse_tmpfs, parse_volume
     from imgfetch.bundle.options import FileOptions
 
     given: dict[str, Any] = {}
@@ -242,12 +170,13 @@ def _files(values: Mapping[str, Any], caller: Caller) -> FileOptions:
         ),
         read_only=values["read_only"],
         devices=tuple(map(parse_device, values["device"])),
+        secrets=tuple(parse_secret(text, cwd=caller.directory) for text in values["secret"]),
         **given,
     )
 
 
 def _network(values: Mapping[str, Any], mode: str) -> NetworkOptions:
-    from imgfetch.bundle.addresses import parse_add_host, parse_dns
+    from imgfetch.bundle import addresses
     from imgfetch.bundle.grammar import parse_hostname
     from imgfetch.bundle.options import NetworkOptions
 
@@ -258,20 +187,33 @@ def _network(values: Mapping[str, Any], mode: str) -> NetworkOptions:
     return NetworkOptions(
         mode=mode,  # type: ignore[arg-type]  # one of the four
         hostname=None if hostname is None else parse_hostname(hostname),
-        add_hosts=tuple(map(parse_add_host, values["add_host"])),
-        dns=tuple(map(parse_dns, values["dns"])),
+        publish=tuple(port for text in values["publish"] for port in addresses.parse_publish(text)),
+        publish_all=values["publish_all"],
+        add_hosts=tuple(map(addresses.parse_add_host, values["add_host"])),
+        dns=tuple(map(addresses.parse_dns, values["dns"])),
+        dns_search=tuple(map(addresses.parse_dns_search, values["dns_search"])),
+        dns_options=tuple(map(addresses.parse_dns_option, values["dns_option"])),
     )
 
 
 def _security(values: Mapping[str, Any]) -> SecurityOptions:
+    from imgfetch.bundle.grammar import parse_id_range
     from imgfetch.bundle.options import SecurityOptions
     from imgfetch.bundle.privileges import parse_capability, parse_security_opt, parse_sysctl
 
+    userns = values["userns"] or "auto"
+    if userns not in {"auto", "host", "keep-id"}:
+        message = f"invalid user namespace {userns!r}"
+        raise InvalidOptionError(message, expected="auto, host or keep-id")
     security = SecurityOptions(
         cap_add=tuple(map(parse_capability, values["cap_add"])),
         cap_drop=tuple(map(parse_capability, values["cap_drop"])),
         privileged=values["privileged"],
         sysctls=dict(map(parse_sysctl, values["sysctl"])),
+        **{kind: values[kind] for kind in ("pid", "ipc", "uts") if values[kind] is not None},
+        userns=userns,  # type: ignore[arg-type]  # one of the three
+        uid_maps=tuple(parse_id_range(text, "uidmap") for text in values["uidmap"]),
+        gid_maps=tuple(parse_id_range(text, "gidmap") for text in values["gidmap"]),
     )
     for text in values["security_opt"]:
         security = parse_security_opt(security, text)
@@ -285,6 +227,12 @@ def _limits(values: Mapping[str, Any]) -> Limits:
     parsers: dict[str, tuple[str, Callable[[str], Any]]] = {
         "memory": ("memory", lambda text: grammar.parse_size(text, "memory")),
         "memory_swap": ("memory_swap", grammar.parse_memory_swap),
+        "memory_reservation": (
+            "memory_reservation",
+            lambda text: grammar.parse_size(text, "memory-reservation"),
+        ),
+        "cpu_shares": ("cpu_shares", int),
+        "cpuset_mems": ("cpuset_mems", lambda text: grammar.parse_cpuset(text, "cpuset-mems")),
         "cpus": ("cpus", grammar.parse_cpus),
         "cpuset_cpus": ("cpuset_cpus", grammar.parse_cpuset),
         "pids_limit": ("pids", grammar.parse_pids_limit),

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imgfetch.client.containers import decide_network, obtain
+from imgfetch.client.containers import obtain
 from imgfetch.errors import InvalidOptionError, NamespaceError, UsageError
 
 if TYPE_CHECKING:
@@ -129,8 +129,11 @@ def _write_config(
     if chosen.network.mode == "auto":
         # As `runc spec` and `runc spec --rootless` have it.
         network = "host" if host.user_namespace and host.user_namespace.single else "none"
+    elif chosen.network.mode == "private":
+        message = "a bundle can't have a private network: it is made when a container starts"
+        raise InvalidOptionError(message, hint="--network host or none, or imgfetch run")
     else:
-        network = decide_network(with_, chosen)
+        network = chosen.network.mode
     maker = ContainerMaker(host, with_.progress)
     root = f"{bundle}/rootfs"
     document = maker.make(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from imgfetch.bundle.options import RunOptions
     from imgfetch.client.bundles import Unpacking
-    from imgfetch.client.containers import Supervision
+    from imgfetch.client.running import Supervision
     from imgfetch.client.settings import Settings
     from imgfetch.interfaces import Progress, Stage
     from imgfetch.oci.descriptor import Descriptor
@@ -200,13 +200,13 @@ class Client(StoreVerbs, RegistryVerbs, ArchiveVerbs):
         Returns:
             The container's exit status; 128+n after signal n.
         """
-        from imgfetch.client import containers
+        from imgfetch.client import running
 
-        return containers.run(
+        return running.run(
             self._collaborators,
             name,
             options,
-            supervision or containers.Supervision(),
+            supervision or running.Supervision(),
             platform=platform,
             policy=policy,
         )
@@ -223,9 +223,9 @@ class Client(StoreVerbs, RegistryVerbs, ArchiveVerbs):
 
         Takes this process into namespaces of its own, as `run` does.
         """
-        from imgfetch.client import containers
+        from imgfetch.client import specifying
 
-        return containers.spec(self._collaborators, name, options, platform=platform, policy=policy)
+        return specifying.spec(self._collaborators, name, options, platform=platform, policy=policy)
 
     def unpack(
         self,

@@ -1,96 +1,26 @@
-"""Verbs that make containers and specifications out of images."""
+"""What verbs about containers have in common: images, namespaces, networks, mounts."""
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from imgfetch.errors import InvalidOptionError, NotInStoreError
+from imgfetch.errors import InvalidOptionError, RuntimeFailedError
+from imgfetch.oci.platform import Platform
 from imgfetch.oci.transport import PathName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from imgfetch.bundle.host import Network
-    from imgfetch.bundle.options import RunOptions
-    from imgfetch.client.collaborators import Collaborators, Store
+    from imgfetch.bundle.options import FileOptions, RunOptions, SecurityOptions
+    from imgfetch.client.collaborators import Collaborators
     from imgfetch.fs.idmap import IdMapping
+    from imgfetch.interfaces import Snapshotter
     from imgfetch.oci.image import Image
+    from imgfetch.workflow.mounts import MountMaker
     from imgfetch.workflow.obtain import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Supervision:
-    """How a run is watched over.
-
-    Attributes:
-        runtime: name or path of the OCI runtime; None for the setting's.
-        rootfs_mode: None for the setting's.
-        timeout: seconds after which the container is stopped; None for never.
-        stop_timeout: seconds between asking it to stop and killing it.
-        signal_proxy: whether signals are passed on to it.
-    """
-
-    runtime: str | None = None
-    rootfs_mode: str | None = None
-    timeout: float | None = None
-    stop_timeout: float = 10
-    signal_proxy: bool = True
-
-
-def run(
-    with_: Collaborators,
-    name: str,
-    options: RunOptions,
-    supervision: Supervision,
-    *,
-    platform: str | None,
-    policy: Policy,
-) -> int:
-    """See `Client.run`."""
-    from imgfetch.bundle.probe import find_cgroups, host_facts
-    from imgfetch.bundle.process import stop_signal
-    from imgfetch.runtime.runc import Runc, Stdio
-    from imgfetch.runtime.supervision import TimeLimits
-    from imgfetch.workflow.container import ContainerMaker
-    from imgfetch.workflow.run import run as run_image
-
-    # Before anything is fetched: a run that can't be had should not cost a download.
-    network = decide_network(with_, options)
-    program = with_.runtime(supervision.runtime)
-    with with_.store.lease():
-        image = obtain(with_, name, platform, policy)
-        mapping = _enter(with_)
-        snapshotter = with_.snapshotter(
-            mapping,
-            mode=supervision.rootfs_mode,
-            content=with_.store,
-            path=with_.settings.store,
-        )
-        snapshotter.prepare(image.layers)
-    host = host_facts(mapping, find_cgroups(mapping), privileged=options.security.privileged)
-    process = options.process
-    runtime = Runc(
-        program,
-        with_.search_path,
-        rootless=not mapping.initial,
-        stdio=Stdio(process.interactive, process.tty, process.preserve_fds),
-        limits=TimeLimits(
-            supervision.timeout, supervision.stop_timeout, stop_signal(image.config, process)
-        ),
-        signal_proxy=supervision.signal_proxy,
-    )
-    return run_image(
-        image,
-        options,
-        network=network,
-        runs=f"{with_.settings.store}/runs",
-        maker=ContainerMaker(host, with_.progress),
-        snapshotter=snapshotter,
-        runtime=runtime,
-    )
 
 
 def prepare(with_: Collaborators, wanted: Iterable[tuple[str, str | None]]) -> None:
@@ -101,62 +31,6 @@ def prepare(with_: Collaborators, wanted: Iterable[tuple[str, str | None]]) -> N
         snapshotter = with_.snapshotter(mapping, content=with_.store, path=with_.settings.store)
         for image in images:
             snapshotter.prepare(image.layers)
-
-
-def spec(
-    with_: Collaborators,
-    name: str,
-    options: RunOptions,
-    *,
-    platform: str | None,
-    policy: Policy,
-) -> dict[str, Any]:
-    """See `Client.spec`."""
-    from pathlib import Path
-    from tempfile import mkdtemp
-
-    from imgfetch.bundle.host import Place
-    from imgfetch.bundle.probe import find_cgroups, host_facts
-    from imgfetch.fs.atomic import make_directories
-    from imgfetch.fs.removal import remove_tree
-    from imgfetch.runtime.identifiers import new_container_id
-    from imgfetch.workflow.container import ContainerMaker
-    from imgfetch.workflow.run import CGROUP_PARENT
-
-    network = decide_network(with_, options)
-    scratch = mkdtemp(prefix="imgfetch-spec-")
-    with ExitStack() as stack:
-        stack.callback(remove_tree, scratch)
-        image, content = _obtain_aside(with_, name, platform, policy, f"{scratch}/store")
-        mapping = _enter(with_)
-        snapshotter = with_.snapshotter(mapping, content=content, path=f"{scratch}/store")
-        make_directories(f"{scratch}/store/locks")
-        snapshotter.prepare(image.layers)
-        directory = f"{scratch}/run"
-        os.mkdir(directory, 0o700)
-        stack.callback(snapshotter.unmount, Path(directory))
-        root = snapshotter.mount(image.layers, Path(directory))
-        host = host_facts(mapping, find_cgroups(mapping), privileged=options.security.privileged)
-        container_id = new_container_id()
-        cgroup = f"{CGROUP_PARENT}/{container_id}" if host.cgroup_version else None
-        document = ContainerMaker(host, with_.progress).make(
-            image.config,
-            options,
-            Place(container_id, network=network, cgroup_path=cgroup),
-            str(root),
-            directory=directory,
-        )
-    for mount in document["mounts"]:
-        if str(mount.get("source", "")).startswith(f"{directory}/"):
-            own = f"{with_.settings.store}/runs/{container_id}"
-            mount["source"] = own + mount["source"].removeprefix(directory)
-    return document
-
-
-def _enter(with_: Collaborators) -> IdMapping:
-    from imgfetch.snapshot.userns import enter
-
-    return enter(search_path=with_.search_path, warn=with_.progress.warn)
 
 
 def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy) -> Image:
@@ -181,36 +55,111 @@ def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy
     return obtained.images[0]
 
 
-def _obtain_aside(
-    with_: Collaborators, name: str, platform: str | None, policy: Policy, scratch: str
-) -> tuple[Image, Store]:
-    """An image without changing the store: from there, or else fetched elsewhere."""
-    parsed = with_.parse(name)
-    chosen = (with_.platform(platform),)
-    if not isinstance(parsed, PathName) and policy in {"missing", "never"}:
-        try:
-            return with_.obtain(parsed, chosen, "never").images[0], with_.store
-        except NotInStoreError:
-            if policy == "never" or with_.remote(parsed) is None:
-                raise
-    aside = with_.open_store(scratch)
-    return with_.obtain(parsed, chosen, "always", aside).images[0], aside
-
-
-def decide_network(with_: Collaborators, options: RunOptions) -> Network:
-    """The network of a run that starts now.
+def decide_network(with_: Collaborators, options: RunOptions) -> tuple[Network, str | None]:
+    """The network of a run that starts now, and what a private one is made with.
 
     Raises:
-        InvalidOptionError: it can't be had.
+        RuntimeFailedError: a private one was asked for, and can't be had.
     """
     mode = options.network.mode
-    if mode == "private":
-        message = "a private network can't be had yet"
-        raise InvalidOptionError(message, hint="use --network host or --network none")
-    if mode == "auto":
+    if mode in {"host", "none"}:
+        return mode, None
+    from imgfetch.runtime.network import find_helper
+
+    try:
+        return "private", find_helper(with_.search_path)
+    except RuntimeFailedError as error:
+        if mode == "private":
+            raise
         with_.progress.warn(
-            "the container shares this machine's network; --network host says that this is"
-            " meant, --network none gives it none"
+            f"the container shares this machine's network: {error.message}; {error.hint};"
+            " --network host says that this is meant, --network none gives it none"
         )
-        return "host"
-    return mode
+        return "host", None
+
+
+def find_init(with_: Collaborators) -> str:
+    """See `imgfetch.bundle.init.find_init`."""
+    from imgfetch.bundle import init
+
+    machine = Platform.from_machine(os.uname().machine)
+    return init.find_init(with_.search_path, machine.architecture)
+
+
+def mounted_images(
+    with_: Collaborators, files: FileOptions, platform: str | None, policy: Policy
+) -> dict[str, Image]:
+    """The images that a run mounts, in the store; by reference."""
+    from imgfetch.bundle.options import ImageMount
+
+    references = [mount.reference for mount in files.mounts if isinstance(mount, ImageMount)]
+    return {name: obtain(with_, name, platform, policy) for name in dict.fromkeys(references)}
+
+
+def mount_maker(
+    with_: Collaborators,
+    snapshotter: Snapshotter,
+    images: Mapping[str, Image],
+    secrets: Sequence[bytes],
+) -> MountMaker:
+    """What makes the sources of mounts in the store."""
+    from imgfetch.workflow.mounts import MountMaker
+
+    store = with_.settings.store
+    return MountMaker(f"{store}/volumes", f"{store}/locks", snapshotter, images, secrets)
+
+
+def enter_namespaces(with_: Collaborators, options: RunOptions) -> tuple[RunOptions, IdMapping]:
+    """Become root in namespaces of this process's own, with the ids that the options ask for.
+
+    Returns:
+        The options, with the user that comes of that, and the ids.
+
+    Raises:
+        InvalidOptionError: ids that contradict each other, or that a run can't do with.
+        NamespaceError: the kernel refuses.
+    """
+    security = options.security
+    keep_id = security.userns == "keep-id"
+    if not (keep_id or security.uid_maps or security.gid_maps):
+        return options, _enter(with_)
+    if keep_id and (security.uid_maps or security.gid_maps):
+        message = "--userns keep-id can't be used with --uidmap or --gidmap"
+        raise InvalidOptionError(message)
+    if keep_id and os.geteuid() == 0:
+        return options, _enter(with_)  # root is root inside anyway
+    if keep_id and options.process.user is None:
+        user = f"{os.geteuid()}:{os.getegid()}"
+        options = replace(options, process=replace(options.process, user=user))
+    return options, _enter(with_, _wanted_ids(security))
+
+
+def _wanted_ids(security: SecurityOptions) -> IdMapping:
+    from imgfetch.fs.idmap import IdMapping
+    from imgfetch.snapshot.userns import keep_id
+
+    if security.userns == "keep-id":
+        return keep_id()
+    uids, gids = security.uid_maps, security.gid_maps
+    ids = IdMapping(uids or gids, gids or uids)
+    for what, lines, own in (("user", ids.uids, os.geteuid()), ("group", ids.gids, os.getegid())):
+        inside = any(line.inside == 0 for line in lines)
+        outside = any(line.outside <= own < line.outside + line.size for line in lines)
+        if not (inside and outside):
+            message = f"the maps need {what} 0 inside, and your own {what} {own} outside"
+            raise InvalidOptionError(
+                message, hint="as in --uidmap 0:$(id -u):1 --uidmap 1:100000:65536"
+            )
+    return ids
+
+
+def _enter(with_: Collaborators, ids: IdMapping | None = None) -> IdMapping:
+    from imgfetch.snapshot.userns import enter
+
+    if ids is not None:
+        from imgfetch.fs.atomic import make_directories
+
+        # Others than root inside have to get along with them, in runs with other ids.
+        for name in ("runs", "snapshots", "locks"):
+            make_directories(f"{with_.settings.store}/{name}")
+    return enter(search_path=with_.search_path, warn=with_.progress.warn, ids=ids)

@@ -46,6 +46,28 @@ def remove_leftover(bundle: str, container_id: str, mount: str = _MOUNT) -> bool
     return True
 
 
+def oom_kills(bundle: str, container_id: str, mount: str = _MOUNT) -> int:
+    """How many processes of a container the kernel has killed for want of memory.
+
+    Args:
+        bundle: directory with the container's config.json.
+        container_id: its id.
+        mount: where cgroups are mounted.
+    """
+    path = _cgroups_path(f"{bundle}/{CONFIG}")
+    if path is None or os.path.basename(path) != container_id:
+        return 0
+    # cgroup v1 and v2: lines of a name and a number.
+    for file in (f"memory{path}/memory.oom_control", f"{path.lstrip('/')}/memory.events"):
+        try:
+            with open(f"{mount}/{file}", encoding="ascii") as stream:
+                words = dict(line.split() for line in stream)
+        except OSError:
+            continue
+        return int(words.get("oom_kill", 0))
+    return 0
+
+
 def _remove(path: str) -> bool:
     """Remove a cgroup with those in it; False where it has processes."""
     for directory, _, _ in os.walk(path, topdown=False):

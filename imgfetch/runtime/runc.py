@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import InvalidOptionError
-from imgfetch.runtime.cgroups import remove_leftover
+from imgfetch.runtime.cgroups import oom_kills, remove_leftover
 from imgfetch.runtime.errorstream import without_last_words
 from imgfetch.runtime.failure import failure
 from imgfetch.runtime.launch import Launch, start
@@ -60,6 +60,8 @@ class Runc:
         stdio: what the container is connected to.
         limits: of time.
         signal_proxy: whether signals are passed on to the container.
+        counts_oom_kills: whether the container's cgroup is kept until its memory events
+            were read; there has to be one. Not with crun, nor with runc before 1.1.
     """
 
     program: RuntimeProgram
@@ -69,6 +71,7 @@ class Runc:
     stdio: Stdio = field(default_factory=Stdio)
     limits: TimeLimits = field(default_factory=TimeLimits)
     signal_proxy: bool = True
+    counts_oom_kills: bool = False
 
     def run(self, container_id: str, bundle: Path) -> int:
         """See `Runtime.run`.
@@ -110,15 +113,16 @@ class Runc:
                 supervisor.kill()
                 remove_leftover(f"{bundle}", container_id)
                 raise
-        if outcome.status < 0:
-            # Killed, so it could not clear up.
-            if watchdog:
+        kills = oom_kills(f"{bundle}", container_id) if self.counts_oom_kills else 0
+        if outcome.status < 0 or self.counts_oom_kills:
+            # Killed, so it could not clear up, or told not to.
+            if watchdog and outcome.status < 0:
                 watchdog.kill_container(pid_file)
             remove_leftover(f"{bundle}", container_id)
         if not pid_file.exists():
             raise failure(self.program.name, bundle / LOG, outcome.status)
         status = outcome.status if outcome.status >= 0 else _SIGNAL_BASE - outcome.status
-        return Outcome(status, outcome.timed_out)
+        return Outcome(status, outcome.timed_out, kills)
 
     def _terminal(self, stack: contextlib.ExitStack) -> int | None:
         """The terminal to be the runtime's, None for the caller's or none."""
@@ -170,6 +174,8 @@ class Runc:
         argv += ["run", "--pid-file", f"{bundle / PID}", "--bundle", f"{bundle}"]
         if root_is_initramfs():
             argv.append("--no-pivot")
+        if self.counts_oom_kills and not self.program.is_crun:
+            argv.append("--keep")
         if self.stdio.preserve_fds:
             argv += ["--preserve-fds", str(self.stdio.preserve_fds)]
         return (*argv, container_id)

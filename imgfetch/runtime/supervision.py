@@ -59,10 +59,13 @@ class Outcome:
     Attributes:
         status: its exit status; the negative number of the signal that ended it.
         timed_out: whether the container was stopped because its time was over.
+        oom_kills: how many processes the kernel has killed for want of memory; always 0
+            where nobody asked, see `imgfetch.runtime.runc.Runc`.
     """
 
     status: int
     timed_out: bool = False
+    oom_kills: int = 0
 
 
 @contextmanager

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from imgfetch.bundle.host import HostFacts, Place
     from imgfetch.bundle.options import RunOptions
+    from imgfetch.bundle.spec import RuntimeSpec
     from imgfetch.interfaces import Progress
     from imgfetch.oci.config import ImageConfig
 
@@ -54,6 +55,18 @@ class ContainerMaker:
         *,
         directory: str | None,
     ) -> dict[str, Any]:
+        """The runtime specification of a container, as a document; see `specify`."""
+        return self.specify(image, options, place, root, directory=directory).document
+
+    def specify(
+        self,
+        image: ImageConfig,
+        options: RunOptions,
+        place: Place,
+        root: str,
+        *,
+        directory: str | None,
+    ) -> RuntimeSpec:
         """The runtime specification of a container.
 
         Args:
@@ -78,7 +91,11 @@ class ContainerMaker:
         spec = runtime_spec(image, options, self.host, user, place, seccomp=self._seccomp(options))
         for warning in spec.warnings:
             self.progress.warn(warning)
-        return spec.document
+        if options.patch is None:
+            return spec
+        from imgfetch.bundle.patch import patched
+
+        return replace(spec, document=patched(spec.document, options.patch))
 
     def prepare(self, root: str, document: Mapping[str, Any]) -> None:
         """Make the mount points of a specification in a root filesystem.
@@ -125,13 +142,25 @@ class ContainerMaker:
         hostname = container_hostname(options, self.host, place)
         shared = place.network == "host"
         hosts = _host_file("/etc/hosts") if shared else None
+        address, forwarder = _private_addresses() if place.network == "private" else (None, None)
         return {
-            "/etc/hosts": etcfiles.hosts_file(network, hostname=hostname, host_file=hosts),
+            "/etc/hosts": etcfiles.hosts_file(
+                network, hostname=hostname, address=address, host_file=hosts
+            ),
             "/etc/hostname": etcfiles.hostname_file(hostname),
             "/etc/resolv.conf": etcfiles.resolv_conf(
-                network, _host_file("/etc/resolv.conf"), own_network=not shared
+                network,
+                _host_file("/etc/resolv.conf"),
+                own_network=not shared,
+                forwarder=forwarder,
             ),
         }
+
+
+def _private_addresses() -> tuple[str, str]:
+    from imgfetch.runtime.network import ADDRESS, NAMESERVER
+
+    return ADDRESS, NAMESERVER
 
 
 def _host_file(path: str) -> str:

@@ -2,11 +2,14 @@
 
 The run's directory is the bundle. It is locked by this process for as long as it lives,
 so that whoever runs next can clear away what a killed run has left.
+
+What a plain run does not need is in modules of its own, imported where it is asked for.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.bundle.directory import write_run_config
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import Runtime, Snapshotter
     from imgfetch.oci.image import Image
     from imgfetch.workflow.container import ContainerMaker
+    from imgfetch.workflow.extras import Extras
 
 # Below it every container has a cgroup of its own.
 CGROUP_PARENT = "/imgfetch"
@@ -34,6 +38,7 @@ def run(
     maker: ContainerMaker,
     snapshotter: Snapshotter,
     runtime: Runtime,
+    extras: Extras | None = None,
 ) -> int:
     """Run a container in the foreground.
 
@@ -48,6 +53,7 @@ def run(
         maker: makes the specification.
         snapshotter: gives the root filesystem.
         runtime: starts the container.
+        extras: what most runs have none of; None for nothing.
 
     Returns:
         The container's exit status.
@@ -63,19 +69,34 @@ def run(
         stack.callback(directory.remove)
         # Before the mount: one that fails in the middle has to be undone too.
         stack.callback(snapshotter.unmount, directory.path)
-        root = snapshotter.mount(image.layers, directory.path)
+        path, container_id = str(directory.path), directory.container_id
+        root = str(snapshotter.mount(image.layers, directory.path))
+        if extras and extras.mounts:
+            planned = extras.mounts.planned(options.files, root, path)
+            extras.mounts.make(options.files, root, path, stack)
+            options = replace(options, files=planned)
         place = Place(
-            container_id=directory.container_id,
-            rootfs=str(root),
+            container_id=container_id,
+            rootfs=root,
             network=network,
-            cgroup_path=_cgroup_path(maker, directory.container_id),
+            inherit_network=network == "private",
+            init=extras.init if extras else None,
+            cgroup_path=_cgroup_path(maker, container_id),
         )
-        path = str(directory.path)
-        spec = maker.make(image.config, options, place, str(root), directory=path)
-        maker.prepare(str(root), spec)
-        maker.check_command(str(root), spec)
-        write_run_config(path, spec)
-        return runtime.run(directory.container_id, directory.path)
+        spec = maker.specify(image.config, options, place, root, directory=path)
+        if extras and extras.record:
+            extras.record.container_id = container_id
+            args = spec.document["process"]["args"]
+            extras.record.argv = args[2:] if extras.init else list(args)
+        maker.prepare(root, spec.document)
+        maker.check_command(root, spec.document)
+        write_run_config(path, spec.document)
+        if extras:
+            extras.begin(spec, directory, snapshotter, stack)
+        ending = runtime.supervise(container_id, directory.path)
+        if extras:
+            extras.end(ending)
+        return ending.status
 
 
 def _cgroup_path(maker: ContainerMaker, container_id: str) -> str | None:

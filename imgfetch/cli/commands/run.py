@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +14,16 @@ from imgfetch.cli.options import (
     pull_option,
     registry_options,
 )
-from imgfetch.cli.run_options import parse_here, run_options, supervision_options
+from imgfetch.cli.run_flags import run_options, supervision_options
+from imgfetch.cli.run_options import parse_here
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imgfetch.cli.root import Invocation
+    from imgfetch.client.running import Supervision
     from imgfetch.workflow.obtain import Policy
+    from imgfetch.workflow.result import RunRecord
 
 
 @click.command(
@@ -48,19 +54,42 @@ def command(
     The image is fetched if it is not in the store. The container ends with this command,
     however it ends, and leaves nothing behind. Options mean what they mean in docker.
     """
-    from imgfetch.client.containers import Supervision
+    with ExitStack() as stack:
+        record = None
+        if values["result"] is not None:
+            from imgfetch.workflow.result import recorded
 
-    options = parse_here(invocation, values, arguments)
-    supervision = Supervision(
+            record = stack.enter_context(recorded(values["result"]))
+            record.image = reference
+        options = parse_here(invocation, values, arguments)
+        client = invocation.client(**{name: values[name] for name in REGISTRY_OPTIONS})
+        stack.enter_context(client)
+        return client.run(
+            reference,
+            options,
+            supervision=_supervision(values, record),
+            platform=platform,
+            policy=policy,
+        )
+
+
+def _supervision(values: Mapping[str, Any], record: RunRecord | None) -> Supervision:
+    from imgfetch.client.running import Supervision
+
+    return Supervision(
         runtime=values["runtime"],
         rootfs_mode=values["rootfs_mode"],
         timeout=values["timeout"],
         stop_timeout=values["stop_timeout"],
         signal_proxy=values["sig_proxy"],
+        cid_file=_absolute(values["cidfile"]),
+        pid_file=_absolute(values["pidfile"]),
+        keep=values["keep"],
+        record=record,
     )
-    with invocation.client(
-        **{name: values[name] for name in (*REGISTRY_OPTIONS, "locked")}
-    ) as client:
-        return client.run(
-            reference, options, supervision=supervision, platform=platform, policy=policy
-        )
+
+
+def _absolute(path: str | None) -> str | None:
+    import os
+
+    return None if path is None else os.path.abspath(path)

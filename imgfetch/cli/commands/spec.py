@@ -8,7 +8,8 @@ import click
 
 from imgfetch.cli import output
 from imgfetch.cli.options import REGISTRY_OPTIONS, platform_option, pull_option, registry_options
-from imgfetch.cli.run_options import parse_here, run_options
+from imgfetch.cli.run_flags import run_options
+from imgfetch.cli.run_options import parse_here
 
 if TYPE_CHECKING:
     from imgfetch.cli.root import Invocation

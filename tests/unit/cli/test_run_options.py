@@ -22,7 +22,8 @@ from imgfetch.bundle.options import (
     TmpfsMount,
     Ulimit,
 )
-from imgfetch.cli.run_options import Caller, parse, run_options
+from imgfetch.cli.run_flags import run_options
+from imgfetch.cli.run_options import Caller, parse
 from imgfetch.errors import BundleError
 
 CALLER = Caller({"LANG": "C", "TOKEN": "secret"}, "/work", (24, 80))

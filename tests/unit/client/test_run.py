@@ -11,12 +11,13 @@ import pytest
 
 from imgfetch.bundle.options import NetworkOptions, RunOptions
 from imgfetch.client import Client, Settings
-from imgfetch.client.containers import Supervision
+from imgfetch.client.running import Supervision
 from tests.support.busybox import busybox_builder
 from tests.support.commandline import CommandLine, Said
 from tests.support.fake_runtime import FakeRuntime, fake_runtime
 from tests.support.forked import forked
 from tests.support.images import File
+from tests.support.tools import require_tool
 from tests.support.trees import paths
 
 NAME = "registry.test/app:1"
@@ -100,8 +101,15 @@ def test_an_image_that_was_fetched_for_a_run_has_no_name_unless_a_registry_gave_
     assert setting.command_line("images").lines[1:] == []
 
 
-def test_a_shared_network_is_told_unless_it_was_asked_for(setting: Setting) -> None:
+def test_a_shared_network_is_told_unless_it_was_asked_for(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runtime = setting.runtime()
+    without_helper = setting.directory / "bin"
+    without_helper.mkdir()
+    for tool in ("cp", "env", "ls"):
+        (without_helper / tool).symlink_to(require_tool(tool))
+    monkeypatch.setenv("PATH", str(without_helper))
     words = ["run", "--runtime", str(runtime.program), f"oci:{setting.layout}"]
     said = setting.command_line.forked("--progress", "none", *words).succeeded()
     assert "shares this machine's network" in said.err

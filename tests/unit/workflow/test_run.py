@@ -34,6 +34,7 @@ from imgfetch.oci.config import ImageConfig
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.image import Image, Layer
 from imgfetch.oci.manifest import Manifest, parse
+from imgfetch.runtime.supervision import Outcome
 from imgfetch.workflow.container import ContainerMaker
 from imgfetch.workflow.run import run
 from tests.support.documents import config, encode, layer, manifest
@@ -90,12 +91,15 @@ class ScriptedRuntime:
     files: set[str] = field(default_factory=set)
 
     def run(self, container_id: str, bundle: Path) -> int:
+        return self.supervise(container_id, bundle).status
+
+    def supervise(self, container_id: str, bundle: Path) -> Outcome:
         self.spec = json.loads((bundle / "config.json").read_bytes())
         self.bundle = bundle
         self.files = {path for path in paths(bundle) if "/" not in path}
         assert bundle.name == container_id
         self.events.happen("run")
-        return self.status
+        return Outcome(self.status)
 
 
 @dataclass(slots=True)
@@ -230,11 +234,11 @@ def test_a_name_is_given_back_at_the_end_and_refused_meanwhile(setting: Setting)
 
     @dataclass(slots=True)
     class Meanwhile:
-        def run(self, container_id: str, bundle: Path) -> int:
+        def supervise(self, container_id: str, bundle: Path) -> Outcome:
             setting.runtime = real
             with pytest.raises(InvalidOptionError, match="'box' is in use"):
                 setting.run(options)
-            return 3
+            return Outcome(3)
 
     setting.runtime = Meanwhile()  # type: ignore[assignment]  # a runtime as good as the other
     assert setting.run(options) == 3

@@ -1,0 +1,148 @@
+"""What most runs have none of: files about the run, a network, what was written kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from imgfetch.errors import InvalidOptionError
+from imgfetch.fs.atomic import make_directories, write_all
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from imgfetch.bundle.options import PublishedPort
+    from imgfetch.bundle.spec import RuntimeSpec
+    from imgfetch.interfaces import Ending, Progress, Snapshotter
+    from imgfetch.runtime.rundir import RunDirectory
+    from imgfetch.workflow.mounts import MountMaker
+    from imgfetch.workflow.result import RunRecord
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """Each is None or empty where nobody asked for it.
+
+    Attributes:
+        progress: told what a person should know.
+        mounts: makes the sources of volumes, mounted images and secrets.
+        network_helper: path of the program behind a private network.
+        ports: to publish.
+        init: path of a static init on the host.
+        cid_file: gets the container's id; must not be there yet.
+        pid_file: gets the pid of the container's process.
+        pid_namespace: whether the runtime is in one besides the container's.
+        keep: absolute path of the directory that what containers wrote is moved to.
+        record: gets what becomes known.
+    """
+
+    progress: Progress
+    mounts: MountMaker | None = None
+    network_helper: str | None = None
+    ports: tuple[PublishedPort, ...] = ()
+    init: str | None = None
+    cid_file: str | None = None
+    pid_file: str | None = None
+    pid_namespace: bool = True
+    keep: str | None = None
+    record: RunRecord | None = None
+
+    def begin(
+        self,
+        spec: RuntimeSpec,
+        directory: RunDirectory,
+        snapshotter: Snapshotter,
+        stack: ExitStack,
+    ) -> None:
+        """Do what has to be done right before the runtime is started.
+
+        Args:
+            spec: of the container.
+            directory: of the run.
+            snapshotter: has mounted the root filesystem.
+            stack: gets what is to be done when the runtime has ended.
+
+        Raises:
+            InvalidOptionError: a file can't be made, or a port is taken.
+            RuntimeFailedError: the network could not be set up.
+        """
+        if self.keep:
+            stack.callback(self._keep, directory, snapshotter, self.keep)
+        if self.cid_file:
+            _write_new(self.cid_file, f"{directory.container_id}\n", "--cidfile")
+        if self.network_helper:
+            self._connect(self.network_helper, spec, f"{directory.path}", stack)
+        if self.pid_file:
+            from imgfetch.runtime.pidfile import written_pid
+
+            stack.enter_context(
+                written_pid(self.pid_file, f"{directory.path}", pid_namespace=self.pid_namespace)
+            )
+
+    def end(self, ending: Ending) -> None:
+        """Take in how the container ended."""
+        if ending.oom_kills:
+            processes = "process" if ending.oom_kills == 1 else "processes"
+            self.progress.warn(
+                f"out of memory: the kernel killed {ending.oom_kills} {processes} of the container"
+            )
+        if self.record:
+            self.record.exit_code = ending.status
+            self.record.timed_out = ending.timed_out
+            self.record.oom_kills = ending.oom_kills
+
+    def _connect(self, helper: str, spec: RuntimeSpec, directory: str, stack: ExitStack) -> None:
+        from imgfetch.workflow.network import connect
+
+        forwards = connect(helper, directory, spec.network_sysctls, self.ports, stack)
+        for port, asked in zip(forwards, self.ports, strict=True):
+            if not asked.host_port:
+                self.progress.warn(
+                    f"port {port.container_port}/{port.protocol} is"
+                    f" {port.address or '0.0.0.0'}:{port.host_port} here"  # noqa: S104 - as slirp4netns has it
+                )
+            if self.record:
+                self.record.ports.append(port._asdict())
+
+    def _keep(self, directory: RunDirectory, snapshotter: Snapshotter, keep: str) -> None:
+        """Move what the container wrote out of the run's directory, which is removed."""
+        path = f"{directory.path}"
+        # Without overlays the root filesystem is a copy: what was written is all over it.
+        copied = not os.path.ismount(f"{path}/rootfs")
+        in_memory = os.path.ismount(f"{path}/work")
+        if in_memory:
+            self.progress.warn("what the container wrote was in memory, and can't be kept")
+            return
+        snapshotter.unmount(directory.path)
+        make_directories(keep)
+        kept = f"{keep}/{directory.container_id}"
+        os.rename(f"{path}/{'rootfs' if copied else 'upper'}", kept)
+        self.progress.warn(f"what the container wrote is kept in {kept}")
+        if self.record:
+            self.record.kept = kept
+
+
+def check_new(path: str, option: str) -> None:
+    """Refuse a file that is there already, before anything was done for a run.
+
+    Raises:
+        InvalidOptionError: it is.
+    """
+    if os.path.lexists(path):
+        message = f"{option} {path}: the file is there already"
+        raise InvalidOptionError(message, hint="another container may be running with it")
+
+
+def _write_new(path: str, text: str, option: str) -> None:
+    try:
+        fd = os.open(path, _NEW, 0o644)
+        try:
+            write_all(fd, text.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        message = f"{option} {path}: {error.strerror}"
+        raise InvalidOptionError(message) from error
