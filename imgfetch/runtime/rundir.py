@@ -58,6 +58,8 @@ class RunDirectory:
         try:
             make_directories(runs)
             descriptor = make_claimed(path)
+        except FileExistsError:
+            raise  # an id that was used before: nothing that a person could have done
         except OSError as error:
             raise _refusal(runs, error) from error
         made = cls(Path(path), container_id, name, descriptor)

@@ -62,7 +62,8 @@ def command(
             record = stack.enter_context(recorded(values["result"]))
             record.image = reference
         options = parse_here(invocation, values, arguments)
-        client = invocation.client(**{name: values[name] for name in REGISTRY_OPTIONS})
+        flags = {name: values[name] for name in (*REGISTRY_OPTIONS, "locked")}
+        client = invocation.client(**flags)
         stack.enter_context(client)
         return client.run(
             reference,
