@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.e2e.guarded import PASSWORD, REPOSITORY, USER, Guard, Guarded, Shelf, fill, guarded
@@ -170,6 +172,23 @@ def test_login_needs_somebody_to_ask(imgfetch: Imgfetch) -> None:
     assert "--password-stdin" in refused.errors
     imgfetch("login", "--password-stdin", "registry.invalid", input="x").exited(2)
     imgfetch("login", "-u", "x", "--password-stdin", "host/with/path", input="x").exited(3)
+
+
+def test_login_asks_on_a_terminal(imgfetch: Imgfetch, behind_password: Guarded) -> None:
+    """The password is not shown, and standard output is the result alone."""
+    program, *arguments = imgfetch.argv("login", *behind_password.options, behind_password.host)
+    child = pexpect.spawn(program, arguments, timeout=30, env=imgfetch.environment())
+    shown = io.BytesIO()
+    child.logfile_read = shown
+    child.expect_exact("Username: ")
+    child.sendline(USER)
+    child.expect_exact("Password: ")
+    child.sendline(PASSWORD)
+    child.expect_exact(str(imgfetch.home / ".docker/config.json"))
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert PASSWORD.encode() not in shown.getvalue()
 
 
 def test_a_registry_that_asks_nobody_is_told_of(imgfetch: Imgfetch, shelf: Shelf) -> None:

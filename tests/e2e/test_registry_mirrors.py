@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.e2e.published import Published, by_digest
 from tests.support.cli import Imgfetch
 from tests.support.docker_registry import DockerRegistry, Upstream, docker_registry
 from tests.support.images import File, ImageBuilder, WrittenImage
 from tests.support.registry_layout import routes
+from tests.support.registry_proxy import proxy
 from tests.support.registry_server import Answer, ScriptedServer
 
 
@@ -120,6 +123,27 @@ def test_short_names_are_what_the_user_says(imgfetch: Imgfetch, published: Publi
         ran = imgfetch("--offline", "run", "--network", "none", name, "echo", "ran").succeeded()
         assert ran.stdout == b"ran\n"
     imgfetch("--offline", "run", "docker://bb:1", "true").exited(125)
+
+
+def test_r036_proxies_of_the_environment(imgfetch: Imgfetch, tmp_path: Path) -> None:
+    """Names are the proxy's to resolve; the hosts in no_proxy are not its business."""
+    layout, authority = tmp_path / "layout", trustme.CA()
+    image = ImageBuilder().layer({"a": File("a")}).write(layout)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("registry.invalid").configure_cert(tls)
+    with (
+        ScriptedServer(routes(layout, image), tls=tls) as registry,
+        proxy({("registry.invalid", 443): registry.port}) as between,
+    ):
+        options = ["--policy", "always", "--retries", "0", "--ca", str(tmp_path / "ca.pem")]
+        env = {"https_proxy": f"http://127.0.0.1:{between.port}"}
+        imgfetch("pull", *options, "registry.invalid/app:1", env=env).succeeded()
+        assert all(head.startswith("CONNECT registry.invalid:443") for head in between.heads)
+        seen = len(registry.seen)
+        env["no_proxy"] = ".invalid"
+        imgfetch("pull", *options, "registry.invalid/app:1", env=env).exited(10)
+        assert len(registry.seen) == seen
 
 
 @pytest.mark.parametrize("policy", ["newer", "always"])
