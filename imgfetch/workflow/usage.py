@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.fs.claim import claim_abandoned
+from imgfetch.runtime.layout import EXIT
 from imgfetch.snapshot.overlayfs import LINKS
 from imgfetch.snapshot.unpacker import chain_names
 
@@ -48,9 +49,9 @@ def _latest(times: Iterable[float | None]) -> float | None:
 
 
 def running(runs: str) -> dict[str, list[str]]:
-    """The ids of running containers by the topmost snapshot that each is mounted on.
+    """The ids of containers by the topmost snapshot that each is mounted on.
 
-    Containers with a copy of their image's files need nothing of it any more.
+    Those that run, and those that have ended and are kept. Containers with a copy of their image's files need nothing of it any more.
 
     Args:
         runs: absolute path of the store's ``runs``.
@@ -66,7 +67,7 @@ def running(runs: str) -> dict[str, list[str]]:
             links = os.readlink(f"{path}/{LINKS}")
         except OSError:
             continue
-        if _is_alive(path):
+        if os.path.lexists(f"{path}/{EXIT}") or _is_alive(path):
             snapshot = os.path.basename(os.path.dirname(links))
             by_snapshot.setdefault(snapshot, []).append(container_id)
     return by_snapshot
