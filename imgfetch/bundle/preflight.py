@@ -127,6 +127,8 @@ class _Check:
         if fd is None:
             return None
         try:
+            if not found.place.on_host and os.fstatvfs(fd).f_flag & os.ST_NOEXEC:
+                return _no_execution(name)
             head = os.pread(fd, _SHEBANG_LIMIT, 0)
             if head.startswith(b"#!"):
                 return self._script(head, name, depth)
@@ -179,3 +181,12 @@ class _Check:
             f"{name}: its dynamic loader {loader} is not in the image",
             "the program was built for another C library or distribution",
         )
+
+
+def _no_execution(name: str) -> Unrunnable:
+    # A copied root filesystem is on the store's own mount; an overlay is one of its own.
+    return Unrunnable(
+        CANNOT_INVOKE,
+        f"{name}: the root filesystem is on a file system mounted noexec",
+        "use --store on another one, or --rootfs-mode overlay",
+    )

@@ -121,6 +121,7 @@ class StoreRoot:
         # A mount point or `mkdir` leaves it open to others; empty, it can be closed unasked.
         if not os.listdir(self.path):
             os.chmod(self.path, atomic.PRIVATE_DIRECTORY)
+            self._check_modes(os.stat(self.path))
         self._check_closed(os.stat(self.path))
         atomic.replace_file(f"{self.path}/{layout.MARKER}", layout.MARKER_DOCUMENT)
 
@@ -147,6 +148,15 @@ class StoreRoot:
                 actual=f"uid {status.st_uid}",
                 hint=f"{remedy}, or name a directory of your own with --store",
             )
+
+    def _check_modes(self, status: os.stat_result) -> None:
+        if status.st_mode & _OTHERS_MAY_WRITE:
+            # Needed hardly ever, and this module on every run.
+            from imgfetch.fs.filesystem import kind_of
+
+            kind = kind_of(self.path) or "a file system"
+            message = f"store {self.path} would be on {kind}, without permissions of its own"
+            raise StoreError(message, hint="name one on another file system with --store")
 
     def _check_closed(self, status: os.stat_result) -> None:
         if status.st_mode & _OTHERS_MAY_WRITE:

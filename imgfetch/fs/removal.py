@@ -27,12 +27,15 @@ from imgfetch.fs.openat2 import (
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Directories kept open at once; those above are opened again through `..`.
 _OPEN_LIMIT = 64
-# NFS keeps a removed file that is still open under another name for a while.
+# NFS keeps a removed file that is still open under such a name until it is closed.
+_KEPT = b".nfs"
 _ATTEMPTS = 3
 
 
 def remove_tree(path: str | bytes | os.PathLike[str], *, dir_fd: int | None = None) -> None:
     """Remove a file, or a directory with all that is in it. Nothing there is fine.
+
+    What NFS keeps of files that are open somewhere stays, and the directories on the way to it.
 
     Args:
         path: what to remove; its own links in the middle are followed, at the end not.
@@ -111,6 +114,7 @@ class _Removal:
         self._path = path
         self._stack: list[_Directory] = []
         self._name = name
+        self._keeps = False
 
     def run(self) -> None:
         try:
@@ -153,10 +157,15 @@ class _Removal:
             if error.errno == errno.EBUSY:
                 _refuse_mount(self._where(), error)
             directory.attempts += 1
-            if error.errno != errno.ENOTEMPTY or directory.attempts == _ATTEMPTS:
+            if error.errno != errno.ENOTEMPTY:
                 raise
-            self._empty(directory)
-            return
+            if not self._keeps:
+                if directory.attempts < _ATTEMPTS:
+                    self._empty(directory)
+                    return
+                self._keeps = _is_kept(directory.fd)
+            if not self._keeps:
+                raise
         self._stack.pop()
         os.close(directory.fd)
 
@@ -204,6 +213,12 @@ class _Removal:
     def _where(self, name: bytes | None = None) -> bytes:
         inner = [directory.name for directory in self._stack[1:]]
         return b"/".join([self._path, *inner, *([name] if name else [])])
+
+
+def _is_kept(fd: int) -> bool:
+    """Whether all that is left in a directory are files that NFS keeps."""
+    names = [os.fsencode(name) for name in os.listdir(fd)]
+    return bool(names) and all(name.startswith(_KEPT) for name in names)
 
 
 def _mount_id(fd: int) -> bytes | None:

@@ -19,6 +19,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.errors import LayerError
+from imgfetch.layer.failure import elsewhere
 from imgfetch.layer.xattrs import XattrWriter
 from imgfetch.tar.entry import printable
 
@@ -178,11 +179,11 @@ def _chown(file: int | bytes, owner: Owner, entry: Entry, directory: int | None 
         else:
             os.chown(file, owner.uid, owner.gid, dir_fd=directory, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.EPERM}:
+        if error.errno not in {errno.EINVAL, errno.EPERM, errno.EACCES}:
             raise
         owned = f"{printable(entry.name)} belongs to {owner.uid}:{owner.gid}"
         message = f"{owned}, which can't be set here"
-        hint = (
+        hint = elsewhere(file if isinstance(file, int) else directory) or (
             "Give the user more ids in /etc/subuid and /etc/subgid,"
             " or unpack with all owners mapped to one."
         )

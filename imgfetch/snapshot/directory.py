@@ -20,7 +20,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import StoreCorruptError
+from imgfetch.errors import StoreCorruptError, StoreError
 from imgfetch.fs import linux
 from imgfetch.fs.atomic import make_directories, make_directory, sync_directory, write_all
 from imgfetch.fs.claim import claim_abandoned, claim_shared, make_claimed
@@ -128,12 +128,16 @@ class SnapshotDirectory:
         """A directory to make snapshots in; it is removed with all that was not published.
 
         What dead processes left of theirs is removed first.
+
+        Raises:
+            StoreError: the file system can't hold root filesystems.
         """
         make_directories(self.path)
         self.collect()
         path = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"
         descriptor = make_claimed(path)
         try:
+            _refuse_unsuitable(path)
             yield path
         finally:
             try:
@@ -228,6 +232,15 @@ class SnapshotDirectory:
         finally:
             os.close(descriptor)
         return True
+
+
+def _refuse_unsuitable(path: str) -> None:
+    # Needed only where something is unpacked, and this module on every run.
+    from imgfetch.fs.filesystem import shortcoming
+
+    reason = shortcoming(path)
+    if reason is not None:
+        raise StoreError(reason, hint="name a store on another file system with --store")
 
 
 def _remove_abandoned(path: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from imgfetch.errors import ImgfetchError, InvalidOptionError
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.claim import claim_abandoned, make_claimed
+from imgfetch.fs.filesystem import shortcoming
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
 from imgfetch.snapshot.merge import unpack_merged
@@ -142,6 +143,10 @@ def _staging(directory: str) -> Generator[str]:
         for other in os.listdir(directory):
             if other != name:
                 raise _not_empty(directory, other)
+        reason = shortcoming(path)
+        if reason is not None:
+            hint = "name a directory on another file system"
+            raise InvalidOptionError(reason, hint=hint)
         yield path
     finally:
         remove_tree(path)

@@ -185,6 +185,32 @@ def test_a_directory_filled_again_meanwhile_is_an_error(
     assert attempts == [b"tree"] * 3
 
 
+def test_r108_what_nfs_keeps_of_open_files_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else is removed, and nobody is told: the server removes it with the last close."""
+    inner = tmp_path / "tree/a/b/c"
+    inner.mkdir(parents=True)
+    for path in (inner / "open", inner / "other", tmp_path / "tree/z", tmp_path / "tree/a/y"):
+        path.touch()
+    real = os.unlink
+
+    def unlink(name: bytes, *, dir_fd: int) -> None:
+        if name == b"open" or name.startswith(b".nfs"):
+            os.rename(name, b".nfs" + os.urandom(8).hex().encode(), src_dir_fd=dir_fd,
+                      dst_dir_fd=dir_fd)  # fmt: skip
+        else:
+            real(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    remove_tree(tmp_path / "tree")
+    [kept] = [path for path in (tmp_path / "tree").rglob("*") if not path.is_dir()]
+    assert kept.parent == inner
+    monkeypatch.undo()
+    remove_tree(tmp_path / "tree")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_tree_that_is_moved_meanwhile_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
