@@ -51,7 +51,8 @@ def _latest(times: Iterable[float | None]) -> float | None:
 def running(runs: str) -> dict[str, list[str]]:
     """The ids of containers by the topmost snapshot that each is mounted on.
 
-    Those that run, and those that have ended and are kept. Containers with a copy of their image's files need nothing of it any more.
+    Those that run, and those that have ended and are kept. Containers with a copy of their
+    image's files need nothing of it any more.
 
     Args:
         runs: absolute path of the store's ``runs``.
