@@ -11,7 +11,7 @@ from imgfetch.errors import InvalidReferenceError, NotInStoreError, UsageError
 from imgfetch.oci.transport import PathName, RegistryName, StoreName, parse_image_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.interfaces import Source
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from imgfetch.oci.transport import ImageName
     from imgfetch.registry.repository import PlacedRepository
     from imgfetch.workflow.push import Origin
+
+    Referrers = Callable[[Digest], Sequence[Descriptor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,37 +125,49 @@ def _origin(
         documents = Documents(stored, store, with_.progress)
         return from_store(store, store, documents, target.repository)
     mountable = None
-
-    def referrers_of(digest: Digest) -> Sequence[Descriptor]:
-        message = f"nobody knows what refers to {digest} in {name}"
-        raise UsageError(message, hint="--referrers is for images in registries and in the store")
-
-    source: Source
-    if isinstance(name, PathName):
-        opener = with_.remote(name)
-        if opener is None:
-            message = f"{name} can't be opened"
-            raise NotInStoreError(message)
-        source = opener()
-    else:
+    if isinstance(name, RegistryName):
         creds = publishing.source_creds
         if creds is None and name.reference.repository.registry == target.repository.registry:
             creds = with_.settings.creds
-        source = with_.registries.client(name.reference.repository.registry, creds).source(
-            name.reference
-        )
-        here = _placed(with_, name.reference, creds)
+        source, here = _registry_source(with_, name.reference, creds)
+        referrers_of = _referrers_at(here)
         if here.place.registry == destination.place.registry:
             mountable = here.place.repository
-
-        def referrers_of(digest: Digest) -> Sequence[Descriptor]:
-            from imgfetch.registry.referrers import referrers
-
-            return referrers(here, digest)
-
+    else:
+        source = _path_source(with_, name)
+        referrers_of = _no_referrers(name)
     stack.callback(source.close)
     documents = Documents(source, MemoryStore(), with_.progress)
     return from_source(source, documents, mountable=mountable, referrers=referrers_of)
+
+
+def _registry_source(
+    with_: Collaborators, reference: Reference, creds: str | None
+) -> tuple[Source, PlacedRepository]:
+    client = with_.registries.client(reference.repository.registry, creds)
+    return client.source(reference), client.placed(reference)[-1]
+
+
+def _path_source(with_: Collaborators, name: PathName) -> Source:
+    opener = with_.remote(name)
+    if opener is None:
+        message = f"{name} can't be opened"
+        raise NotInStoreError(message)
+    return opener()
+
+
+def _referrers_at(place: PlacedRepository) -> Referrers:
+    from imgfetch.registry.referrers import referrers
+
+    return lambda digest: referrers(place, digest)
+
+
+def _no_referrers(name: PathName) -> Referrers:
+    def refuse(digest: Digest) -> Sequence[Descriptor]:
+        message = f"nobody knows what refers to {digest} in {name}"
+        raise UsageError(message, hint="--referrers is for images in registries and in the store")
+
+    return refuse
 
 
 def tags(with_: Collaborators, name: str) -> list[str]:
