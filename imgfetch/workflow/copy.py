@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import ImgfetchError
+from imgfetch.errors import ImgfetchError, NetworkError, VerificationError
 from imgfetch.oci.reference import Reference
 from imgfetch.workflow.images import present_images
 from imgfetch.workflow.push import Origin
@@ -12,9 +12,9 @@ from imgfetch.workflow.relay import as_file, verified_chunks
 from imgfetch.workflow.verified import read_verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from imgfetch.interfaces import ContentStore, ReferenceStore, Source
+    from imgfetch.interfaces import ContentStore, ReferenceStore, Source, Unverified
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.reference import Repository
@@ -38,10 +38,20 @@ def from_source(
     """
     return Origin(
         documents,
-        lambda blob: as_file(lambda: verified_chunks(source.fetch(blob))),
+        lambda blob: as_file(lambda: _passing(source.fetch(blob))),
         lambda _: mountable,
         referrers,
     )
+
+
+def _passing(content: Unverified) -> Iterator[bytes]:
+    try:
+        yield from verified_chunks(content)
+    except VerificationError as error:
+        if not content.elsewhere():
+            raise
+        # The upload has to begin anew, as after a transfer that broke.
+        raise NetworkError(error.message, transient=True) from error
 
 
 def from_store(

@@ -80,7 +80,10 @@ def test_r035_a_mirror_that_goes_away_in_the_middle_of_a_layer(
     assert rest.headers["range"] == f"bytes={half}-"
 
 
-def test_s020_a_mirror_that_has_something_else(imgfetch: Imgfetch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["pull", "copy"])
+def test_s020_a_mirror_that_has_something_else(
+    imgfetch: Imgfetch, registry: DockerRegistry, tmp_path: Path, verb: str
+) -> None:
     """Its bytes are refused, and the registry is asked instead."""
     layout = tmp_path / "layout"
     image = ImageBuilder().layer({"a": File("a" * 5000)}, "none").write(layout)
@@ -88,12 +91,15 @@ def test_s020_a_mirror_that_has_something_else(imgfetch: Imgfetch, tmp_path: Pat
     raw = (layout / "blobs/sha256" / digest.encoded).read_bytes()
     lying = {digest: Answer(200, raw[::-1])}
     with (
-        ScriptedServer(routes(layout, image)) as registry,
+        ScriptedServer(routes(layout, image)) as honest,
         ScriptedServer(routes(layout, image, blobs=lying)) as mirror,
     ):
-        configure(imgfetch, mirrored(registry.host, mirror.host))
-        result = imgfetch("pull", f"{registry.host}/app:1").succeeded()
-    assert mirror.host in result.errors
+        configure(imgfetch, mirrored(honest.host, mirror.host))
+        source, copied = f"{honest.host}/app:1", f"{registry.host}/{verb}/app:1"
+        arguments = [source, copied] if verb == "copy" else [source]
+        assert mirror.host in imgfetch(verb, *arguments).succeeded().errors
+    if verb == "copy":
+        imgfetch("pull", copied).succeeded()
     assert (imgfetch.store / "blobs/sha256" / digest.encoded).read_bytes() == raw
 
 
