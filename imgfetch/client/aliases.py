@@ -18,11 +18,13 @@ def expanded(name: str, environment: Mapping[str, str]) -> str:
     """
     home = environment.get("HOME") or "/nonexistent"
     bare = name.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    # A warm run has no time for reading TOML that says nothing about its image.
-    if not registries_files.mention(registries_files.paths(environment, home), bare):
+    # A warm run has no time for reading TOML that says nothing about its image, and none for
+    # `imgfetch.registry.configuration`, which reads everything else too.
+    files = registries_files.paths(environment, home)
+    if not registries_files.mention(files, bare):
         return name
     from pathlib import Path
 
-    from imgfetch.registry import configuration
+    from imgfetch.registry import registries_conf
 
-    return configuration.registries(environment, Path(home)).expanded(name)
+    return registries_conf.load([Path(file) for file in files]).expanded(name)
