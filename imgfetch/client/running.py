@@ -12,6 +12,7 @@ from imgfetch.client.containers import (
     mount_maker,
     mounted_images,
     obtain,
+    unpacking_alongside,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def run(
     program = with_.runtime(supervision.runtime)
     secrets = _prepare(options, supervision)
     with with_.store.lease():
-        image = obtain(with_, name, platform, policy)
+        alongside = unpacking_alongside(with_, options, supervision.rootfs_mode)
+        image = obtain(with_, name, platform, policy, alongside)
         if supervision.record:
             supervision.record.digest = str(image.descriptor.digest)
         mounted = mounted_images(with_, options.files, platform, policy)
@@ -158,6 +160,7 @@ def _extras(
     runtime: Runc,
 ) -> Extras | None:
     """None for a plain run, which then imports nothing of all this."""
+    ports = _ports(with_, image, options, helper)
     asked = (helper, mounts, supervision.cid_file, supervision.pid_file, supervision.record)
     limited = runtime.counts_oom_kills or supervision.keep or options.process.init
     if not (limited or any(one is not None for one in asked)):
@@ -168,7 +171,7 @@ def _extras(
         with_.progress,
         mounts=mounts,
         network_helper=helper,
-        ports=_ports(with_, image, options, helper),
+        ports=ports,
         init=find_init(with_) if options.process.init else None,
         cid_file=supervision.cid_file,
         pid_file=supervision.pid_file,
