@@ -136,7 +136,7 @@ class TestNetworkFileSystems:
         self, contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(failure, "kind", lambda _: "nfs4")
-        with pytest.raises(LayerError, match="'a/?' belongs to") as caught:
+        with pytest.raises(LayerError, match=r"'a/?' belongs to") as caught:
             apply_layer(tmp_path, tar(contents))
         hint = "This is nfs4, which has not all that images need: use --store on a local disk."
         assert caught.value.hint == hint

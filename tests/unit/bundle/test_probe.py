@@ -60,6 +60,7 @@ def test_locked_flags_are_those_of_the_mount(tmp_path: Path) -> None:
 
 
 def test_cgroups_of_version_two(tmp_path: Path) -> None:
+    """R163: in a container, the root has processes, and can't have children with controllers."""
     (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
     found = find_cgroups(ALL_IDS, str(tmp_path))
     assert found == Cgroups(2, frozenset({"cpu", "memory", "pids"}))
