@@ -107,6 +107,16 @@ class Progress(Protocol):
         ...
 
 
+class NoProgress:
+    """Progress for those who don't want to know."""
+
+    def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
+        """Say nothing."""
+
+    def warn(self, message: str) -> None:
+        """Say nothing."""
+
+
 class BlobReader(Protocol):
     """Verified blobs to be read: what unpacking layers takes of a store."""
 

@@ -10,6 +10,7 @@ from imgfetch.client.collaborators import Collaborators
 from imgfetch.client.naming import stored_reference
 from imgfetch.client.registry_verbs import RegistryVerbs
 from imgfetch.client.store_verbs import StoreVerbs
+from imgfetch.interfaces import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,22 +21,11 @@ if TYPE_CHECKING:
     from imgfetch.client.bundles import Unpacking
     from imgfetch.client.running import Supervision
     from imgfetch.client.settings import Settings
-    from imgfetch.interfaces import Progress, Stage
-    from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.interfaces import Progress
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Image
     from imgfetch.oci.reference import Reference
     from imgfetch.workflow.obtain import Policy
-
-
-class NoProgress:
-    """For those who don't want to know."""
-
-    def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
-        """Say nothing."""
-
-    def warn(self, message: str) -> None:
-        """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +110,7 @@ class Client(StoreVerbs, RegistryVerbs, ArchiveVerbs):
         platforms: Iterable[str] = (),
         all_platforms: bool = False,
         policy: Policy = "always",
+        unpack: bool = False,
     ) -> list[PinnedImage]:
         """Fetch, verify, store and name an image.
 
@@ -128,17 +119,24 @@ class Client(StoreVerbs, RegistryVerbs, ArchiveVerbs):
             platforms: those wanted; empty for this machine's.
             all_platforms: all there are.
             policy: when to ask the registry.
+            unpack: whether layers that are fetched are unpacked meanwhile, in a process of
+                its own; `prepare` unpacks what was here already.
 
         Returns:
             One entry for each platform.
         """
+        alongside = None
+        if unpack:
+            from imgfetch.client.containers import unpacking_alongside
+
+            alongside = unpacking_alongside(self._collaborators)
         parsed = self._collaborators.parse(name)
         platform = self._collaborators.platform
         chosen = tuple(platform(text) for text in platforms) or (platform(),)
         store = self._collaborators.store
         with store.lease():
             wanted = None if all_platforms else chosen
-            obtained = self._collaborators.obtain(parsed, wanted, policy)
+            obtained = self._collaborators.obtain(parsed, wanted, policy, alongside=alongside)
             reference = stored_reference(parsed, obtained.top)
             if store.lookup(str(reference)) != obtained.top:
                 store.tag(str(reference), obtained.top)

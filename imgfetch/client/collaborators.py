@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from imgfetch.client.settings import Settings
     from imgfetch.fs.idmap import IdMapping
     from imgfetch.interfaces import (
-        ContentStore,
+        BlobReader,
         LayerDiff,
         LayerStats,
         Progress,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imgfetch.registry.source import RegistrySource
     from imgfetch.runtime.program import RuntimeProgram
     from imgfetch.workflow.lockfile import LockedImage, LockFile
-    from imgfetch.workflow.obtain import Obtained, Policy
+    from imgfetch.workflow.obtain import Alongside, Obtained, Policy
 
     Store: TypeAlias = LayoutStore | LayeredStore
 
@@ -142,21 +142,23 @@ class Collaborators:
         platforms: tuple[Platform, ...] | None,
         policy: Policy,
         store: Store | None = None,
+        alongside: Alongside | None = None,
     ) -> Obtained:
         """An image whose content is in a store, fetched if need be; names nothing.
 
         With a lock file in the settings, the image that is locked and no other.
+        ``alongside`` is what `Obtainer` has it for.
 
         Raises:
             PolicyError: not in the lock file, or another image than is locked.
         """
         locked = self._locked_image(name)
         if locked is None:
-            obtained = self.obtain_unlocked(name, platforms, policy, store)
+            obtained = self.obtain_unlocked(name, platforms, policy, store, alongside)
         else:
             path = self.settings.locked or ""
             exact = self.exact(name)
-            obtained = self.obtain_locked(locked, path, policy, exact, platforms, store)
+            obtained = self.obtain_locked(locked, path, policy, exact, platforms, store, alongside)
         for image in obtained.images:
             (store or self.store).mark_used(image.descriptor.digest)
         return obtained
@@ -169,6 +171,7 @@ class Collaborators:
         name: ImageName | None = None,
         platforms: tuple[Platform, ...] | None = None,
         store: Store | None = None,
+        alongside: Alongside | None = None,
     ) -> Obtained:
         """The image that a lock file names.
 
@@ -179,13 +182,14 @@ class Collaborators:
             name: one of the digests in the lock file; what the reference stood for by default.
             platforms: those wanted; None for all that are locked.
             store: where it is kept; the store by default.
+            alongside: see `obtain`.
 
         Raises:
             PolicyError: another image than is locked.
         """
         exact = name or RegistryName(locked.pinned)
         chosen = platforms or tuple(one.platform for one in locked.platforms)
-        obtained = self.obtain_unlocked(exact, chosen, policy, store)
+        obtained = self.obtain_unlocked(exact, chosen, policy, store, alongside)
         locked.check(obtained.top, obtained.images, path)
         return obtained
 
@@ -219,6 +223,7 @@ class Collaborators:
         platforms: tuple[Platform, ...] | None,
         policy: Policy,
         store: Store | None = None,
+        alongside: Alongside | None = None,
     ) -> Obtained:
         """As `obtain`, whatever lock file there is."""
         from imgfetch.workflow.obtain import Obtainer, Wanted
@@ -234,12 +239,18 @@ class Collaborators:
         if not isinstance(name, PathName):
             stored = StoredSource(name.reference, target, target)
             pinned = name.reference.pinned
-        obtainer = Obtainer(target, self.progress, is_complete=has_layers, jobs=self.settings.jobs)
+        obtainer = Obtainer(
+            target,
+            self.progress,
+            is_complete=has_layers,
+            jobs=self.settings.jobs,
+            alongside=alongside,
+        )
         wanted = Wanted(str(name), platforms, policy, pinned)
         return obtainer.obtain(wanted, stored, self._remote_unless_unchanged(name, target))
 
     def snapshotter(
-        self, mapping: IdMapping, *, mode: str | None = None, content: ContentStore, path: str
+        self, mapping: IdMapping, *, mode: str | None = None, content: BlobReader, path: str
     ) -> Snapshotter:
         """Makes root filesystems in a store's directory."""
         from imgfetch.snapshot.automatic import snapshotter

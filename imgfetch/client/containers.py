@@ -7,20 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import InvalidOptionError, RuntimeFailedError
+from imgfetch.interfaces import NoProgress
 from imgfetch.oci.platform import Platform
 from imgfetch.oci.transport import PathName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from imgfetch.bundle.host import Network
     from imgfetch.bundle.options import FileOptions, RunOptions, SecurityOptions
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.fs.idmap import IdMapping
-    from imgfetch.interfaces import Snapshotter
+    from imgfetch.interfaces import BlobReader, Progress, Snapshotter
     from imgfetch.oci.image import Image
     from imgfetch.workflow.mounts import MountMaker
-    from imgfetch.workflow.obtain import Policy
+    from imgfetch.workflow.obtain import Alongside, Policy
 
 
 def prepare(with_: Collaborators, wanted: Iterable[tuple[str, str | None]]) -> None:
@@ -33,7 +35,13 @@ def prepare(with_: Collaborators, wanted: Iterable[tuple[str, str | None]]) -> N
             snapshotter.prepare(image.layers)
 
 
-def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy) -> Image:
+def obtain(
+    with_: Collaborators,
+    name: str,
+    platform: str | None,
+    policy: Policy,
+    alongside: Alongside | None = None,
+) -> Image:
     """An image in the store; one that had to be fetched gets its name there.
 
     To be called with a lease of the store, which is to last until the image was used.
@@ -43,7 +51,7 @@ def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy
     chosen = (with_.platform(platform),)
     if not isinstance(parsed, PathName):
         stored = store.lookup(str(parsed.reference))
-        obtained = with_.obtain(parsed, chosen, policy)
+        obtained = with_.obtain(parsed, chosen, policy, alongside=alongside)
         if stored != obtained.top and not parsed.reference.pinned:
             reference = parsed.reference
             if stored is not None and with_.settings.locked is not None:
@@ -53,6 +61,30 @@ def obtain(with_: Collaborators, name: str, platform: str | None, policy: Policy
     else:
         obtained = with_.obtain(parsed, chosen, policy)
     return obtained.images[0]
+
+
+def unpacking_alongside(
+    with_: Collaborators, options: RunOptions | None = None, mode: str | None = None
+) -> Alongside:
+    """What unpacks images while their layers are fetched, for a run with some options."""
+
+    def alongside(images: Sequence[Image]) -> AbstractContextManager[Progress]:
+        from imgfetch.workflow.alongside import unpacking
+
+        def unpack(content: BlobReader) -> None:
+            # In a child: what there is to say about namespaces the parent says.
+            told, with_.progress = with_.progress, NoProgress()
+            mapping = _enter(with_) if options is None else enter_namespaces(with_, options)[1]
+            with_.progress = told
+            snapshotter = with_.snapshotter(
+                mapping, mode=mode, content=content, path=with_.settings.store
+            )
+            for image in images:
+                snapshotter.prepare(image.layers)
+
+        return unpacking(unpack, with_.store, with_.progress)
+
+    return alongside
 
 
 def decide_network(with_: Collaborators, options: RunOptions) -> tuple[Network, str | None]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.client.housekeeping import DiskUsage, Pruned
+    from imgfetch.client.runtimes import InstalledRuntime
     from imgfetch.workflow.evict import Limits
     from imgfetch.workflow.fsck import Damage
     from imgfetch.workflow.images import StoredImage
@@ -143,3 +144,12 @@ class StoreVerbs:
         from imgfetch.client import locking
 
         return locking.sync(self._collaborators, path, prune=prune, dry_run=dry_run)
+
+    def installed_runtime(self) -> InstalledRuntime | None:
+        """The OCI runtime, asked for its version; None where there is none.
+
+        Runs don't ask: it would take them longer than all else that they do.
+        """
+        from imgfetch.client import runtimes
+
+        return runtimes.installed_runtime(self._collaborators)

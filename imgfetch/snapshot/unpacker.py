@@ -16,7 +16,7 @@ from imgfetch.errors import (
     StoreError,
     VerificationError,
 )
-from imgfetch.interfaces import LayerDiff, LayerStats
+from imgfetch.interfaces import LayerDiff, LayerStats, NoProgress
 from imgfetch.oci.digest import DiffID, chain_id
 from imgfetch.oci.verify import Verifier
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from typing import Any, BinaryIO
 
-    from imgfetch.interfaces import BlobReader, LayerApplier, Progress, Stage
+    from imgfetch.interfaces import BlobReader, LayerApplier, Progress
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.image import Layer
 
@@ -95,7 +95,7 @@ class Unpacker:
 
         def task(number: int) -> dict[str, Any] | None:
             if lowest and number == 0:
-                quiet = replace(self, progress=_Silence())
+                quiet = replace(self, progress=NoProgress())
                 return _as_json(LayerDiff(quiet.apply(layers[number], trees[number])))
             return _as_json(self.diff(layers[number], trees[number], opaque=opaque))
 
@@ -182,16 +182,6 @@ def _from_json(value: dict[str, Any] | None) -> LayerDiff | None:
         tuple(map(os.fsencode, value["whiteouts"])),
         tuple(map(os.fsencode, value["opaques"])),
     )
-
-
-class _Silence:
-    """Progress in a child, whose parent tells."""
-
-    def update(self, descriptor: Descriptor, stage: Stage, done: int) -> None:
-        pass
-
-    def warn(self, message: str) -> None:
-        pass
 
 
 def chain_names(layers: Sequence[Layer]) -> list[str]:

@@ -135,7 +135,8 @@ def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
     if refusal is not None:
         message = f"these ids can't be had: {refusal}"
         raise NamespaceError(message, hint="/etc/subuid and /etc/subgid say which can")
-    os.setgroups([])
+    with contextlib.suppress(PermissionError):  # with no more than one's own group
+        os.setgroups([])
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
 

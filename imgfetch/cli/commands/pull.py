@@ -60,7 +60,11 @@ def command(
             image
             for reference in references
             for image in client.pull(
-                reference, platforms=platforms, all_platforms=all_platforms, policy=policy
+                reference,
+                platforms=platforms,
+                all_platforms=all_platforms,
+                policy=policy,
+                unpack=unpack,
             )
         ]
         for image in pulled:
