@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from imgfetch import __version__
 from imgfetch.cli.output import human_size
 from imgfetch.cli.root import COMMANDS
 from imgfetch.cli.settings import SETTINGS
@@ -331,17 +329,6 @@ def test_config_is_a_table(
     assert rows["creds"] == ["(set)", str(config)]
     assert rows["ca"] == ["-", "default"]
     assert "secret" not in said.out
-
-
-def test_version_is_text_or_json(command_line: CommandLine) -> None:
-    python = platform.python_version()
-    assert command_line("version").succeeded().lines == [
-        f"imgfetch {__version__}",
-        f"python {python}",
-    ]
-    said = command_line("version", "--format", "json").succeeded()
-    assert said.json == {"imgfetch": __version__, "python": python}
-    assert command_line("--version").succeeded().lines == [f"imgfetch {__version__}"]
 
 
 def test_help_lists_every_command(command_line: CommandLine) -> None:
