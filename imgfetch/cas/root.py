@@ -134,8 +134,12 @@ class StoreRoot:
 
     def trusts(self, status: os.stat_result) -> bool:
         """Whether a blob is a plain file, and in a store of ours nobody else's."""
-        ours = self._foreign or status.st_uid == os.geteuid()
+        ours = self._foreign or status.st_uid == os.geteuid() or self._is_owner(status.st_uid)
         return ours and stat.S_ISREG(status.st_mode)
+
+    def _is_owner(self, uid: int) -> bool:
+        """Whether the store is that user's: it was ours before we were root of a namespace."""
+        return self._found and uid == os.stat(self.path).st_uid
 
     def _check_owner(self, status: os.stat_result) -> None:
         user = os.geteuid()
