@@ -56,7 +56,7 @@ def test_commands_that_cannot_run_have_their_own_status(
     "options",
     [
         ["-v", "/no/such/source:/x"],
-        ["-v", "relative:/x"],
+        ["-v", "rela/tive:/x"],
         ["-v", "/etc:/x:no-such-option"],
         ["-u", "no-such-user"],
         ["-u", "4294967296"],
