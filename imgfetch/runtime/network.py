@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn
 
@@ -75,17 +74,16 @@ class PrivateNetwork:
     Attributes:
         helper: slirp4netns's process.
         directory: of the run: the helper's socket and log are there.
+        ready: told by the helper when the network is up.
     """
 
     helper: int
     directory: str
+    ready: int
 
     @classmethod
     def enter(cls, program: str, directory: str, sysctls: Mapping[str, str]) -> PrivateNetwork:
-        """Move this process into a new network namespace; there is no way back.
-
-        Has to be called before the runtime is started, in namespaces of
-        `imgfetch.snapshot.userns.enter`.
+        """Move this process into a new network namespace, and wait until that is connected.
 
         Args:
             program: see `find_helper`.
@@ -96,6 +94,28 @@ class PrivateNetwork:
             RuntimeFailedError: the network could not be set up.
             InvalidOptionError: a parameter is refused.
         """
+        network = cls.start(program, directory)
+        try:
+            network.finish(sysctls)
+        except BaseException:
+            network.close()
+            raise
+        return network
+
+    @classmethod
+    def start(cls, program: str, directory: str) -> PrivateNetwork:
+        """Move this process into a new network namespace; there is no way back.
+
+        It is connected meanwhile: what needs no network can go on until `finish`. Has to be
+        called in namespaces of `imgfetch.snapshot.userns.enter`.
+
+        Args:
+            program: see `find_helper`.
+            directory: of the run; absolute.
+
+        Raises:
+            RuntimeFailedError: a network namespace is refused.
+        """
         go_read, go = os.pipe()
         ready, ready_write = os.pipe()
         target = os.getpid()
@@ -105,23 +125,27 @@ class PrivateNetwork:
             _run(program, target, directory, go_read, ready_write)
         os.close(go_read)
         os.close(ready_write)
-        network = cls(helper, directory)
+        network = cls(helper, directory, ready)
         try:
             linux.unshare(linux.CLONE_NEWNET)
             os.write(go, _GO)
-            _wait(ready, directory)
-            _set(sysctls)
         except OSError as error:
             network.close()
             message = f"a network namespace is refused: {error.strerror}"
             raise RuntimeFailedError(message) from error
-        except BaseException:
-            network.close()
-            raise
         finally:
             os.close(go)
-            os.close(ready)
         return network
+
+    def finish(self, sysctls: Mapping[str, str]) -> None:
+        """Wait until the network is up; has to be before the runtime starts.
+
+        Raises:
+            RuntimeFailedError: the network could not be set up.
+            InvalidOptionError: a parameter is refused.
+        """
+        _wait(self.ready, self.directory)
+        _set(sysctls)
 
     def forward(self, forwards: Sequence[Forward]) -> None:
         """Let ports of the host lead into the container.
@@ -147,8 +171,11 @@ class PrivateNetwork:
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(self.helper, signal.SIGKILL)
             os.waitpid(self.helper, 0)
+        os.close(self.ready)
 
     def _ask(self, request: Mapping[str, object]) -> dict[str, object]:
+        import socket  # takes milliseconds, and few runs publish a port
+
         # Names of sockets are short, and a store's path need not be.
         directory = os.open(self.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

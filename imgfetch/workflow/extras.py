@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from imgfetch.errors import InvalidOptionError
 from imgfetch.fs.atomic import make_directories, write_all
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import ExitStack
 
     from imgfetch.bundle.options import PublishedPort
     from imgfetch.bundle.spec import RuntimeSpec
     from imgfetch.interfaces import Ending, Progress, Snapshotter
+    from imgfetch.runtime.network import Forward, PrivateNetwork
     from imgfetch.runtime.rundir import RunDirectory
     from imgfetch.workflow.mounts import MountMaker
     from imgfetch.workflow.result import RunRecord
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+class Connection(NamedTuple):
+    """A private network that is coming up.
+
+    Attributes:
+        network: this process is in it.
+        forwards: ports that are to lead into it.
+    """
+
+    network: PrivateNetwork
+    forwards: list[Forward]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +64,35 @@ class Extras:
     keep: str | None = None
     record: RunRecord | None = None
 
+    def connect(self, directory: RunDirectory, stack: ExitStack) -> Connection | None:
+        """Move this process into the container's network, if it is to have a private one.
+
+        Args:
+            directory: of the run.
+            stack: gets what ends the network.
+
+        Raises:
+            InvalidOptionError: a port on an address that is not this machine's.
+            RuntimeFailedError: the network is refused.
+        """
+        if not self.network_helper:
+            return None
+        from imgfetch.runtime.network import PrivateNetwork
+
+        forwards: list[Forward] = []
+        if self.ports:
+            from imgfetch.workflow.network import numbered
+
+            # Before this process leaves the network in which the numbers have to be free.
+            forwards = numbered(self.ports)
+        network = PrivateNetwork.start(self.network_helper, f"{directory.path}")
+        stack.callback(network.close)
+        return Connection(network, forwards)
+
     def begin(
         self,
         spec: RuntimeSpec,
+        connection: Connection | None,
         directory: RunDirectory,
         snapshotter: Snapshotter,
         stack: ExitStack,
@@ -61,6 +101,7 @@ class Extras:
 
         Args:
             spec: of the container.
+            connection: what `connect` returned.
             directory: of the run.
             snapshotter: has mounted the root filesystem.
             stack: gets what is to be done when the runtime has ended.
@@ -73,8 +114,10 @@ class Extras:
             stack.callback(self._keep, directory, snapshotter, self.keep)
         if self.cid_file:
             _write_new(self.cid_file, f"{directory.container_id}\n", "--cidfile")
-        if self.network_helper:
-            self._connect(self.network_helper, spec, f"{directory.path}", stack)
+        if connection:
+            connection.network.finish(spec.network_sysctls)
+            connection.network.forward(connection.forwards)
+            self._tell(connection.forwards)
         if self.pid_file:
             from imgfetch.runtime.pidfile import written_pid
 
@@ -94,16 +137,11 @@ class Extras:
             self.record.timed_out = ending.timed_out
             self.record.oom_kills = ending.oom_kills
 
-    def _connect(self, helper: str, spec: RuntimeSpec, directory: str, stack: ExitStack) -> None:
-        from imgfetch.workflow.network import connect
-
-        forwards = connect(helper, directory, spec.network_sysctls, self.ports, stack)
+    def _tell(self, forwards: Sequence[Forward]) -> None:
         for port, asked in zip(forwards, self.ports, strict=True):
             if not asked.host_port:
-                self.progress.warn(
-                    f"port {port.container_port}/{port.protocol} is"
-                    f" {port.address or '0.0.0.0'}:{port.host_port} here"  # noqa: S104 - as slirp4netns has it
-                )
+                here = f"{port.address or '0.0.0.0'}:{port.host_port}"  # noqa: S104 - as slirp4netns has it
+                self.progress.warn(f"port {port.container_port}/{port.protocol} is {here} here")
             if self.record:
                 self.record.ports.append(port._asdict())
 

@@ -1,22 +1,18 @@
-"""A run's network of its own: what leads into it, and what is said about it in ``/etc``."""
+"""The ports of a run: those asked for, those that an image exposes, and free ones."""
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 from imgfetch.bundle.addresses import parse_publish
 from imgfetch.errors import DocumentError, InvalidOptionError
-from imgfetch.runtime.network import Forward, PrivateNetwork
+from imgfetch.runtime.network import Forward
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import ExitStack
+    from collections.abc import Sequence
 
     from imgfetch.bundle.options import NetworkOptions, PublishedPort
     from imgfetch.oci.config import ImageConfig
-
-_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 def published(options: NetworkOptions, image: ImageConfig) -> tuple[PublishedPort, ...]:
@@ -35,45 +31,28 @@ def published(options: NetworkOptions, image: ImageConfig) -> tuple[PublishedPor
     return tuple(ports)
 
 
-def connect(
-    program: str,
-    directory: str,
-    sysctls: Mapping[str, str],
-    ports: Sequence[PublishedPort],
-    stack: ExitStack,
-) -> list[Forward]:
-    """Move this process into a network of its own, and let ports lead into it.
+def numbered(ports: Sequence[PublishedPort]) -> list[Forward]:
+    """The ports, with numbers that are free in place of those left to us.
 
-    Args:
-        program: see `imgfetch.runtime.network.find_helper`.
-        directory: of the run.
-        sysctls: ``net.*`` parameters.
-        ports: to publish.
-        stack: gets what ends the helper.
-
-    Returns:
-        The ports, with numbers in place of those left to us.
+    Has to be called in the network that they are published in.
 
     Raises:
-        RuntimeFailedError: the network could not be set up.
-        InvalidOptionError: a port is taken, or a parameter refused.
+        InvalidOptionError: an address that is not this machine's.
     """
-    # Before this process leaves the host's network, where the numbers have to be free.
-    forwards = [
+    return [
         Forward(
             port.address, port.host_port or _free_port(port), port.container_port, port.protocol
         )
         for port in ports
     ]
-    network = PrivateNetwork.enter(program, directory, sysctls)
-    stack.callback(network.close)
-    network.forward(forwards)
-    return forwards
 
 
 def _free_port(port: PublishedPort) -> int:
     """A number that is free now, which is as much as can be known."""
-    with socket.socket(socket.AF_INET, _KINDS[port.protocol]) as probe:
+    import socket  # takes milliseconds, and few runs publish a port
+
+    kind = socket.SOCK_DGRAM if port.protocol == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as probe:
         try:
             probe.bind((port.address or "0.0.0.0", 0))  # noqa: S104 - as docker's -p
         except OSError as error:

@@ -69,6 +69,8 @@ def run(
         stack.callback(directory.remove)
         # Before the mount: one that fails in the middle has to be undone too.
         stack.callback(snapshotter.unmount, directory.path)
+        # It comes up while the container is being made.
+        connection = extras.connect(directory, stack) if extras else None
         path, container_id = str(directory.path), directory.container_id
         root = str(snapshotter.mount(image.layers, directory.path))
         if extras and extras.mounts:
@@ -92,7 +94,7 @@ def run(
         maker.check_command(root, spec.document)
         write_run_config(path, spec.document)
         if extras:
-            extras.begin(spec, directory, snapshotter, stack)
+            extras.begin(spec, connection, directory, snapshotter, stack)
         ending = runtime.supervise(container_id, directory.path)
         if extras:
             extras.end(ending)
