@@ -86,6 +86,7 @@ class AutomaticSnapshotter:
         """See `Snapshotter.prepare`."""
         # Where there is a flat one, layers could not be mounted before.
         if any(map(self._flat.hold, self._flat.stack(layers))):
+            self._flat.prepare(layers)
             return
         try:
             self._overlay.prepare(layers)

@@ -4,6 +4,7 @@
 
     snapshots/<mapping>/<name>/fs          a tree; <name> is a chainID's hexadecimal part
     snapshots/<mapping>/<name>/layer.json  what is known of it
+    snapshots/<mapping>/<name>/blobs       lists of blobs that are this snapshot, lowest first
     snapshots/<mapping>/<name>/l/          links to the trees below and itself (see overlayfs)
     snapshots/<mapping>/staging-…/         being made by a living process, or left by a dead one
 
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
 
 TREE = "fs"
 _RECORD = "layer.json"
+_BLOBS = "blobs"
 _STAGING = "staging-"
 _FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,52 @@ class SnapshotDirectory:
         except (OSError, ValueError, TypeError, KeyError) as error:
             message = f"{file} can't be read: {error}"
             raise StoreCorruptError(message) from error
+
+    def is_known_as(self, names: Sequence[str], blobs: Sequence[tuple[str, ...]]) -> bool:
+        """Whether a stack is known to be what an image's blobs unpack to.
+
+        A config claims diffIDs, and whoever claims another image's would be given its files:
+        an image's own blobs have to be seen to have them, once.
+
+        Args:
+            names: of the stack, lowest first; all are there.
+            blobs: digests of the image's, for each of them.
+        """
+        try:
+            with open(f"{self.path}/{names[-1]}/{_BLOBS}", "rb") as lines:
+                return _line(blobs) in lines
+        except FileNotFoundError:
+            return False
+
+    def of_other_blobs(self, names: Sequence[str], blobs: Sequence[tuple[str, ...]]) -> list[int]:
+        """Which of a stack's snapshots were made of other blobs than an image has.
+
+        Args:
+            names: as for `is_known_as`.
+            blobs: as for `is_known_as`.
+
+        Returns:
+            Their positions.
+        """
+        return [
+            number
+            for number, (name, own) in enumerate(zip(names, blobs, strict=True))
+            if self.record(name).layers != own
+        ]
+
+    def remember(self, name: str, blobs: Sequence[tuple[str, ...]]) -> None:
+        """Let a stack be known as what some blobs unpack to, where that can be written.
+
+        Args:
+            name: of the topmost.
+            blobs: as for `is_known_as`.
+        """
+        with contextlib.suppress(OSError):
+            descriptor = os.open(f"{self.path}/{name}/{_BLOBS}", _APPEND, 0o600)
+            try:
+                write_all(descriptor, _line(blobs))
+            finally:
+                os.close(descriptor)
 
     def names(self) -> list[str]:
         """All snapshots."""
@@ -232,6 +281,10 @@ class SnapshotDirectory:
         finally:
             os.close(descriptor)
         return True
+
+
+def _line(blobs: Sequence[tuple[str, ...]]) -> bytes:
+    return " ".join(digest for own in blobs for digest in own).encode() + b"\n"
 
 
 def _refuse_unsuitable(path: str) -> None:

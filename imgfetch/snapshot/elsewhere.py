@@ -49,7 +49,7 @@ class ElsewhereSnapshotter:
     def prepare(self, layers: Sequence[Layer]) -> None:
         """See `Snapshotter.prepare`."""
         names = chain_names(layers)
-        found = self._find(names)
+        found = self._find(names, layers)
         held = None if found is None else found.hold(names[-1])
         if held is None:
             self._own.prepare(layers)
@@ -59,7 +59,7 @@ class ElsewhereSnapshotter:
     def mount(self, layers: Sequence[Layer], directory: Path) -> Path:
         """See `Snapshotter.mount`."""
         names = chain_names(layers)
-        found = self._find(names)
+        found = self._find(names, layers)
         if found is not None:
             with contextlib.suppress(NamespaceError):
                 return mount_stack(found, names, directory, initial=self._mapping.initial)
@@ -72,10 +72,14 @@ class ElsewhereSnapshotter:
         """See `Snapshotter.unmount`."""
         self._own.unmount(directory)
 
-    def _find(self, names: Sequence[str]) -> SnapshotDirectory | None:
+    def _find(self, names: Sequence[str], layers: Sequence[Layer]) -> SnapshotDirectory | None:
         """Where the whole stack is, with the links that nobody can make there any more."""
+        blobs = [(str(layer.descriptor.digest),) for layer in layers]
         for directory in self._directories:
-            if names and os.path.isdir(f"{directory.path}/{names[-1]}/{LINKS}"):
+            if not names or not os.path.isdir(f"{directory.path}/{names[-1]}/{LINKS}"):
+                continue
+            known = directory.is_known_as(names, blobs)
+            if known or not directory.of_other_blobs(names, blobs):
                 return directory
         return None
 

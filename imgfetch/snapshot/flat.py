@@ -62,6 +62,7 @@ class FlatSnapshotter:
 
         Raises:
             LayerError: a layer can't be applied.
+            DiffIDMismatchError: the image's blobs are not what its config says.
             NoSpaceError: no space or inodes left.
         """
         for name in self.stack(layers):
@@ -70,6 +71,7 @@ class FlatSnapshotter:
                 with locked(lock, unlink=True):
                     if not self._directory.exists(name):
                         self._build(layers, name)
+            self._verify(layers, name)
 
     def hold(self, name: str) -> bool:
         """Keep a snapshot from being removed; False when it is not there."""
@@ -98,6 +100,16 @@ class FlatSnapshotter:
     def close(self) -> None:
         """Let snapshots go: others may remove them."""
         self._held.close()
+
+    def _verify(self, layers: Sequence[Layer], name: str) -> None:
+        """See that the image's own blobs are what was unpacked, of whatever image's."""
+        blobs = [tuple(str(layer.descriptor.digest) for layer in layers)]
+        if self._directory.is_known_as([name], blobs):
+            return
+        if self._directory.of_other_blobs([name], blobs):
+            # Thrown away: it has its name already.
+            self._build(layers, name)
+        self._directory.remember(name, blobs)
 
     def _build(self, layers: Sequence[Layer], name: str) -> None:
         with self._directory.staging() as staging:

@@ -65,12 +65,16 @@ class OverlaySnapshotter:
         Raises:
             NamespaceError: overlayfs can't be mounted on the store.
             LayerError: a layer can't be applied; those below it are kept.
+            DiffIDMismatchError: the image's blobs are not what its config says.
             NoSpaceError: no space or inodes left.
         """
         names = chain_names(layers)
         # A snapshot is there only with all those below it: one look is enough.
-        while names and not self._hold(names[-1]):
+        if not names:
+            return
+        while not self._hold(names[-1]):
             self._build(layers, names)
+        self._verify(layers, names)
 
     def mount(self, layers: Sequence[Layer], directory: Path) -> Path:
         """See `Snapshotter.mount`.
@@ -106,6 +110,18 @@ class OverlaySnapshotter:
             if missing:
                 with self._directory.staging() as staging:
                     self._apply(layers, names, missing, staging)
+
+    def _verify(self, layers: Sequence[Layer], names: Sequence[str]) -> None:
+        """See that the image's own blobs are what was unpacked, of whatever image's."""
+        blobs = [(str(layer.descriptor.digest),) for layer in layers]
+        if self._directory.is_known_as(names, blobs):
+            return
+        others = self._directory.of_other_blobs(names, blobs)
+        if others:
+            # Thrown away: all of these have their names already.
+            with self._directory.staging() as staging:
+                self._apply(layers, names, others, staging)
+        self._directory.remember(names[-1], blobs)
 
     def _hold_or_lock(self, name: str, stack: contextlib.ExitStack) -> bool:
         """Hold a snapshot, or else the right to make it.

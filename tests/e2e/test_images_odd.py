@@ -117,6 +117,30 @@ class TestSharedSnapshots:
         result = imgfetch(*run, f"oci:{layout}:honest", "cat", "/who").succeeded()
         assert result.stdout == b"honest"
 
+    @pytest.mark.parametrize("mode", ["overlay", "copy"])
+    def test_a_config_is_not_given_what_it_only_claims(
+        self, imgfetch: Imgfetch, tmp_path: Path, mode: str
+    ) -> None:
+        """Not even where the honest image is unpacked already; its other forms are given it."""
+        layout = tmp_path / "layout"
+        builder = busybox_builder().layer({"who": File("honest")})
+        honest = builder.write(layout, "honest")
+        builder.recompressed("zstd").write(layout, "again")
+        evil = busybox_builder().layer({"who": File("evil")}).write(layout)
+        claim = {"type": "layers", "diff_ids": [str(one) for one in honest.diff_ids]}
+        poisoned = _rewritten(layout, evil, "poisoned", config={"rootfs": claim})
+        run = ["run", "--network", "none", "--rootfs-mode", mode]
+        imgfetch(*run, f"oci:{layout}:honest", "true").succeeded()
+        unpacked = sorted(imgfetch.store.glob("snapshots/*/*"))
+        for _ in range(2):
+            refused = imgfetch(*run, poisoned, "cat", "/who").exited(125)
+            assert "is not what the config says" in refused.errors
+            assert refused.stdout == b""
+        for name in ("again", "honest"):
+            result = imgfetch(*run, f"oci:{layout}:{name}", "cat", "/who").succeeded()
+            assert result.stdout == b"honest"
+        assert sorted(imgfetch.store.glob("snapshots/*/*")) == unpacked
+
     def test_pulling_with_unpack_refuses_it_too(self, imgfetch: Imgfetch, tmp_path: Path) -> None:
         layout = tmp_path / "layout"
         honest = busybox_builder().layer({"who": File("honest")}).write(layout)

@@ -45,6 +45,23 @@ def test_records_add_up_what_layers_did() -> None:
     assert SnapshotRecord(None, ("sha256:x",), entries=2, size=5) == RECORD
 
 
+def test_s047_a_stack_is_known_as_the_blobs_that_were_seen_to_be_it(
+    directory: SnapshotDirectory,
+) -> None:
+    publish(directory, LOW)
+    publish(directory, HIGH, LOW)
+    names, made, other = [LOW, HIGH], [(LOW,), (HIGH,)], [("x",), (HIGH,)]
+    assert not directory.is_known_as(names, made)
+    assert directory.of_other_blobs(names, made) == []
+    assert directory.of_other_blobs(names, other) == [0]
+    directory.remember(HIGH, made)
+    directory.remember(HIGH, other)
+    assert directory.is_known_as(names, made)
+    assert directory.is_known_as(names, other)
+    assert not directory.is_known_as(names, [(LOW,), ("x",)])
+    assert not directory.is_known_as([LOW], [(LOW,)])
+
+
 def test_nothing_is_there_before_the_first(directory: SnapshotDirectory) -> None:
     assert directory.names() == []
     assert not directory.exists(LOW)
