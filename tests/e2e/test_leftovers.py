@@ -120,7 +120,7 @@ def test_a_caller_with_a_timeout_gets_away(myself: Somebody) -> None:
 
 
 def test_two_containers_of_one_image_do_not_meet(anybody: Somebody) -> None:
-    """S128, R102."""
+    """S128, S142, R102."""
     marker = _marker()
     process, _ = _start(anybody, f"touch /mine; echo ready; sleep {marker}")
     assert process.stdout is not None
