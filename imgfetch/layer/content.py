@@ -75,8 +75,8 @@ def write_content(fd: int, entry: Entry, reader: TarReader) -> None:
         content = reader.whole()
         if content is None:
             _write(fd, reader, entry.stored)
-        else:
-            _write_piece(fd, content)
+        elif (written := os.write(fd, content)) < len(content):
+            _write_piece(fd, content[written:])
         return
     for offset, length in entry.sparse:
         os.lseek(fd, offset, os.SEEK_SET)

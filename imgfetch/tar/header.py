@@ -9,6 +9,7 @@ programs.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 from zlib import adler32
 
@@ -47,10 +48,9 @@ _USTAR = b"ustar\0"
 _GNU = b"ustar "
 _PREFIX_AT = 345
 
-# How nearly everybody writes mode, uid, gid, size, mtime and checksum.
-_USUAL_NUMBERS = re.compile(
-    rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0([0-7]{11})\0([0-7]{11})\0([0-7]{6})\0 "
-)
+# How nearly everybody writes mode, uid and gid; and size, mtime and checksum.
+_USUAL_OWNER = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0")
+_USUAL_NUMBERS = re.compile(rb"([0-7]{11})\0([0-7]{11})\0([0-7]{6})\0 ")
 _OTHER_NUMBERS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (148, 156))
 
 
@@ -109,17 +109,34 @@ def extension_size(block: bytes) -> int:
 
 def _numbers(block: bytes) -> tuple[int, int, int, int, int]:
     """Mode, uid, gid, size and mtime (in nanoseconds), once the checksum is right."""
-    usual = _USUAL_NUMBERS.match(block, 100)
-    if usual is not None:
-        mode, uid, gid, size, mtime, checksum = [int(digits, 8) for digits in usual.groups()]
-        if checksum != _sum(block):
-            _check_signed_sum(block, checksum)
-        return mode & _MODE_BITS, uid, gid, size, mtime * NANOSECONDS
+    usual = _USUAL_NUMBERS.match(block, 124)
+    owner = _owner(block[100:124])
+    if usual is None or owner is None:
+        return _other_numbers(block)
+    mode, uid, gid = owner
+    size, mtime, checksum = usual.groups()
+    _check_sum(block, int(checksum, 8))
+    return mode, uid, gid, int(size, 8), int(mtime, 8) * NANOSECONDS
+
+
+@lru_cache(maxsize=256)
+def _owner(fields: bytes) -> tuple[int, int, int] | None:
+    """Mode, uid and gid; None if they are written in an unusual way.
+
+    Remembered, because the files of a layer share a few of them.
+    """
+    usual = _USUAL_OWNER.match(fields)
+    if usual is None:
+        return None
+    mode, uid, gid = usual.groups()
+    return int(mode, 8) & _MODE_BITS, int(uid, 8), int(gid, 8)
+
+
+def _other_numbers(block: bytes) -> tuple[int, int, int, int, int]:
     mode, uid, gid, size, mtime, checksum = [
         parse_field(block[start:end]) for start, end in _OTHER_NUMBERS
     ]
-    if checksum != _sum(block):
-        _check_signed_sum(block, checksum)
+    _check_sum(block, checksum)
     return (
         mode & _MODE_BITS,
         check_id(uid, "uid"),
@@ -129,14 +146,22 @@ def _numbers(block: bytes) -> tuple[int, int, int, int, int]:
     )
 
 
+def _check_sum(block: bytes, checksum: int) -> None:
+    if checksum != _sum(block):
+        _check_signed_sum(block, checksum)
+
+
 def _sum(block: bytes) -> int:
     """The sum of all bytes, those of the checksum itself taken for spaces.
 
-    The lower half of Adler-32 is one more than that sum modulo 65521, which 256 bytes
-    can't reach: many times faster than adding 512 integers.
+    The lower half of Adler-32 is one more than that sum modulo 65521, which 512 bytes of
+    ASCII can't reach, nor 256 of any: many times faster than adding 512 integers.
     """
-    total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
-    return total - sum(block[148:156]) + 8 * ord(" ")
+    if block.isascii():
+        total = adler32(block) & 0xFFFF
+    else:
+        total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 1
+    return total - (adler32(block[148:156]) & 0xFFFF) + 8 * ord(" ")
 
 
 def _check_signed_sum(block: bytes, checksum: int) -> None:
