@@ -34,6 +34,9 @@ __all__ = ["plain_user", "subid_user"]
 # Short paths, so that layers meet.
 SHORT = OPS.filter(lambda op: len(op.path) <= 2)
 
+# Seconds for many examples, each of which forks, on a machine that is busy.
+TIMEOUT = 110
+
 
 def naming_parents(ops: list[Op]) -> list[Op]:
     """The same layer with an entry for every directory that its paths lead through."""
@@ -155,21 +158,21 @@ def _check_many(
 
 @pytest.mark.parametrize("mode", ["overlay", "copy"])
 def test_mounted_stacks_are_what_the_model_says(mode: str) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, mode, 250))
+    in_namespaces(lambda mapping: _check_many(mapping, mode, 120), timeout=TIMEOUT)
 
 
 def test_they_are_for_an_ordinary_user_with_subordinate_ids(subid_user: User) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 100), subid_user)
+    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 60), subid_user, TIMEOUT)
 
 
 def test_they_are_for_an_ordinary_user_with_one_id(plain_user: User) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 100), plain_user)
+    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 60), plain_user, TIMEOUT)
 
 
 def test_flattened_stacks_are_what_the_model_says() -> None:
     """Link groups too: nothing is copied up."""
-    in_namespaces(lambda mapping: _check_many(mapping, "flat", 250, check_flat))
+    in_namespaces(lambda mapping: _check_many(mapping, "flat", 150, check_flat), timeout=TIMEOUT)
 
 
 def test_they_are_for_an_ordinary_user_too(plain_user: User) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, "flat", 100, check_flat), plain_user)
+    in_namespaces(lambda mapping: _check_many(mapping, "flat", 60, check_flat), plain_user, TIMEOUT)
