@@ -56,10 +56,12 @@ class SavedImage:
     Attributes:
         reference: the name.
         top: what it stands for; the media type is the document's own.
-        documents: the indexes above the images, and the images' manifests.
+        documents: the indexes above the images, and manifests: the images' and what is
+            said about them.
         images: those of its platforms that are saved.
         shown: the one of them that docker is told about, which knows one for each name.
         left_out: blobs that are not saved.
+        attached: blobs of documents that are about the images.
     """
 
     reference: Reference
@@ -68,16 +70,18 @@ class SavedImage:
     images: tuple[Image, ...]
     shown: Image
     left_out: frozenset[Digest] = field(default_factory=frozenset)
+    attached: tuple[Descriptor, ...] = ()
 
     @property
     def blobs(self) -> list[Descriptor]:
         """Configs and layers, as often as they occur."""
-        return [
+        own = [
             blob
             for image in self.images
             for blob in (image.manifest.config, *image.manifest.layers)
             if blob.digest not in self.left_out
         ]
+        return [*own, *self.attached]
 
 
 def members(form: Form, images: Sequence[SavedImage]) -> list[Member]:

@@ -98,6 +98,7 @@ def _saved(
         obtained,
         reference,
         with_.platform(),
+        with_.store,
         leave_out_foreign=saving.leave_out_foreign,
     )
     if image.left_out:

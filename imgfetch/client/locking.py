@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from imgfetch.client.looking import documents_of
-from imgfetch.errors import InvalidReferenceError, StoreError, UsageError
+from imgfetch.errors import InvalidReferenceError, UsageError
 from imgfetch.oci.transport import PathName, RegistryName
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from imgfetch.oci.transport import ImageName
     from imgfetch.workflow.lock import Change
     from imgfetch.workflow.lockfile import LockedImage, LockFile
-    from imgfetch.workflow.sync import Step
 
 _FILE_MODE = 0o644
 
@@ -82,38 +81,6 @@ def _resolve(
         else:
             images = [select_image(documents, top, one, str(name)) for one in platforms]
         return LockedImage.of(reference, top, images)
-
-
-def sync(with_: Collaborators, path: str, *, prune: bool, dry_run: bool) -> list[Step]:
-    """See `Client.sync`."""
-    from imgfetch.workflow.sync import plan
-
-    locked = read_lock_file(path)
-    store = with_.store
-
-    def is_complete(image: LockedImage) -> bool:
-        try:
-            with_.obtain_locked(image, path, "never")
-        except StoreError:
-            return False
-        return True
-
-    extra = with_.own_store if prune else None
-    if dry_run:
-        return plan(locked, store, is_complete, extra)
-    with store.lease():
-        steps = plan(locked, store, is_complete, extra)
-        fetched = [
-            (step, with_.obtain_locked(step.image, path, "missing"))
-            for step in steps
-            if step.image is not None and step.action != "keep"
-        ]
-        for step, obtained in fetched:
-            store.tag(step.name, obtained.top)
-        for step in steps:
-            if step.action == "remove":
-                store.untag(step.name)
-    return steps
 
 
 def read_lock_file(path: str) -> LockFile:

@@ -63,9 +63,9 @@ def _publish(
 
     name = with_.exact(name)
     target = _target(with_, destination)
-    place = _placed(with_, target, with_.settings.creds)
+    place = placed_repository(with_, target, with_.settings.creds)
     with ExitStack() as stack:
-        origin = _origin(with_, stack, name, target, place, publishing)
+        origin = origin_of(with_, stack, name, target, place, publishing)
         documents = origin.documents
         try:
             chosen = documents.top()
@@ -98,13 +98,15 @@ def _target(with_: Collaborators, destination: str) -> Reference:
     return parsed.reference
 
 
-def _placed(with_: Collaborators, reference: Reference, creds: str | None) -> PlacedRepository:
+def placed_repository(
+    with_: Collaborators, reference: Reference, creds: str | None
+) -> PlacedRepository:
     """A repository at its registry: mirrors take nothing, and lists of theirs may be old."""
     client = with_.registries.client(reference.repository.registry, creds)
     return client.placed(reference)[-1]
 
 
-def _origin(
+def origin_of(
     with_: Collaborators,
     stack: ExitStack,
     name: ImageName,
@@ -129,7 +131,7 @@ def _origin(
         creds = publishing.source_creds
         if creds is None and name.reference.repository.registry == target.repository.registry:
             creds = with_.settings.creds
-        source, here = _registry_source(with_, name.reference, creds)
+        source, here = registry_source(with_, name.reference, creds)
         referrers_of = _referrers_at(here)
         if here.place.registry == destination.place.registry:
             mountable = here.place.repository
@@ -141,9 +143,10 @@ def _origin(
     return from_source(source, documents, mountable=mountable, referrers=referrers_of)
 
 
-def _registry_source(
+def registry_source(
     with_: Collaborators, reference: Reference, creds: str | None
 ) -> tuple[Source, PlacedRepository]:
+    """An image where registries and mirrors have it, and the repository at its registry."""
     client = with_.registries.client(reference.repository.registry, creds)
     return client.source(reference), client.placed(reference)[-1]
 
@@ -175,7 +178,7 @@ def tags(with_: Collaborators, name: str) -> list[str]:
     from imgfetch.registry.tags import tags as all_tags
 
     reference = _in_registry(with_, name)
-    return list(all_tags(_placed(with_, reference, with_.settings.creds)))
+    return list(all_tags(placed_repository(with_, reference, with_.settings.creds)))
 
 
 def referrers(
@@ -191,7 +194,7 @@ def referrers(
         top = documents.top()
         if platform is not None:
             top = select_image(documents, top, with_.platform(platform), name).descriptor
-    place = _placed(with_, reference, with_.settings.creds)
+    place = placed_repository(with_, reference, with_.settings.creds)
     return list(all_referrers(place, top.digest, artifact_type))
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.client.housekeeping import DiskUsage, Pruned
+    from imgfetch.client.publishing import Publishing
     from imgfetch.client.runtimes import InstalledRuntime
     from imgfetch.workflow.evict import Limits
     from imgfetch.workflow.fsck import Damage
@@ -141,9 +142,33 @@ class StoreVerbs:
             prune: take all other names away; `collect` frees what they kept.
             dry_run: change nothing, and only tell what would be done.
         """
-        from imgfetch.client import locking
+        from imgfetch.client import syncing
 
-        return locking.sync(self._collaborators, path, prune=prune, dry_run=dry_run)
+        return syncing.sync(self._collaborators, path, prune=prune, dry_run=dry_run)
+
+    def sync_to(
+        self,
+        path: str,
+        place: str,
+        publishing: Publishing | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> list[Step]:
+        """Copy what a lock file names to another place, all platforms that are locked.
+
+        Comes from the store if it is there, else from where it was locked, past the store.
+
+        Args:
+            path: of the lock file.
+            place: ``REGISTRY[/PREFIX]``, where names keep their paths, or ``oci:DIR``.
+            publishing: whether referrers go along, and credentials for where it comes from.
+            dry_run: send nothing, and only tell what would be sent.
+        """
+        from imgfetch.client import syncing
+        from imgfetch.client.publishing import Publishing
+
+        chosen = publishing or Publishing()
+        return syncing.sync_to(self._collaborators, path, place, chosen, dry_run=dry_run)
 
     def installed_runtime(self) -> InstalledRuntime | None:
         """The OCI runtime, asked for its version; None where there is none.

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imgfetch.errors import DigestMismatchError, NetworkError
+from imgfetch.errors import DigestMismatchError, InvalidDigestError, NetworkError
 from imgfetch.oci import mediatype
+from imgfetch.oci.digest import Digest
 from imgfetch.registry import referrers
 from imgfetch.registry.auth import Scope
 from imgfetch.registry.transport import Body
@@ -70,6 +71,30 @@ class RepositoryWriter:
         if response.status in _REDIRECTS:
             return self._answers(endpoint, target, descriptor)
         return response.status == _OK
+
+    def tagged(self, tag: str) -> Digest | None:
+        """What the registry says a tag stands for; None where it does not.
+
+        Asked for as whoever pushes: a repository that is not there yet may be hidden from
+        all others.
+
+        Raises:
+            ImgfetchError: as `Endpoint.request`.
+        """
+        endpoint = self._repository.endpoint.get()
+        response = endpoint.write(
+            "HEAD",
+            endpoint.origin.url(self._repository.target("manifests", tag)),
+            what=f"manifest {self._repository.place.repository}:{tag}",
+            scope=self._scope,
+            headers={"Accept": mediatype.ACCEPT_MANIFESTS},
+            accept={_OK, _NOT_FOUND},
+        )
+        response.discard()
+        try:
+            return Digest.parse(response.header("Docker-Content-Digest"))
+        except InvalidDigestError:
+            return None
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Take a blob over from another repository of the registry.

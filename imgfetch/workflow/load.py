@@ -21,6 +21,7 @@ from imgfetch.errors import (
 )
 from imgfetch.oci.manifest import Manifest
 from imgfetch.oci.reference import Reference, Repository
+from imgfetch.workflow.attestations import blobs, is_there, present
 from imgfetch.workflow.pull import DEFAULT_JOBS, fetch_all
 from imgfetch.workflow.resolve import DEPTH_LIMIT, Documents
 
@@ -41,12 +42,14 @@ class Loaded:
         references: its names in the store.
         top: what they stand for.
         images: its platforms, as far as the archive has them.
+        attached: blobs of what is said about them, as far as the archive has that.
     """
 
     source: Source
     references: tuple[Reference, ...]
     top: Descriptor
     images: tuple[Image, ...]
+    attached: tuple[Descriptor, ...] = ()
 
 
 class Loader:
@@ -97,6 +100,7 @@ class Loader:
         self._check_moves(names, force=force)
         for image in loaded:
             layers = [layer for platform in image.images for layer in platform.manifest.layers]
+            layers += image.attached
             fetch_all(
                 layers,
                 source=image.source,
@@ -126,7 +130,9 @@ class Loader:
                 message = f"{source.name}: an image is called {reference}, and is another"
                 raise DigestMismatchError(message, expected=reference.digest, actual=top.digest)
         unnamed = Reference(fallback, None, top.digest)
-        return Loaded(source, tuple(references) or (unnamed,), known, images)
+        subjects = [image.descriptor.digest for image in images]
+        attached = blobs(present(documents, top, subjects))
+        return Loaded(source, tuple(references) or (unnamed,), known, images, tuple(attached))
 
     def _check_moves(self, names: Mapping[str, Descriptor], *, force: bool) -> None:
         if force:
@@ -153,17 +159,9 @@ def _present(documents: Documents, top: Descriptor, depth: int) -> list[Image]:
         raise DocumentError(message, expected=f"at most {DEPTH_LIMIT} levels")
     images: list[Image] = []
     for entry in document.manifests:
-        if entry.may_be_image and _is_there(documents, entry):
+        if entry.may_be_image and is_there(documents, entry):
             images += _present(documents, entry, depth - 1)
     return list({image.descriptor.digest: image for image in images}.values())
-
-
-def _is_there(documents: Documents, entry: Descriptor) -> bool:
-    try:
-        documents.manifest(entry)
-    except NotInStoreError:
-        return False
-    return True
 
 
 def _reference(name: str, fallback: Repository, where: str) -> Reference:

@@ -106,6 +106,10 @@ class Pusher:
         destination: where to.
         progress: told about each blob.
         jobs: how many blobs are sent at once.
+        leave_out: which entries of indexes are not pushed.
+
+    Attributes:
+        left_out: the entries that were not.
     """
 
     def __init__(
@@ -115,7 +119,10 @@ class Pusher:
         progress: Progress,
         *,
         jobs: int = DEFAULT_JOBS,
+        leave_out: Callable[[Descriptor], bool] = lambda _: False,
     ) -> None:
+        self.left_out: set[Digest] = set()
+        self._leave_out = leave_out
         self._origin = origin
         self._destination = destination
         self._progress = progress
@@ -169,7 +176,10 @@ class Pusher:
         document = self._origin.documents.manifest(descriptor)
         if isinstance(document, Index):
             for entry in document.manifests:
-                self._collect(entry, found, depth - 1)
+                if self._leave_out(entry):
+                    self.left_out.add(entry.digest)
+                else:
+                    self._collect(entry, found, depth - 1)
         own = Descriptor(document.media_type, descriptor.digest, descriptor.size)
         found[own.digest] = (own, document)
 

@@ -12,6 +12,7 @@ from imgfetch.errors import NotInStoreError, UsageError
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.manifest import Manifest
+from imgfetch.workflow.attestations import blobs, present
 from imgfetch.workflow.resolve import DEPTH_LIMIT
 from imgfetch.workflow.verified import read_verified
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import ContentStore
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Image
+    from imgfetch.oci.manifest import Index
     from imgfetch.oci.platform import Platform
     from imgfetch.oci.reference import Reference
     from imgfetch.tar.compressor import Compression
@@ -74,19 +76,21 @@ def to_be_saved(
     obtained: Obtained,
     reference: Reference,
     preferred: Platform,
+    store: ContentStore,
     *,
     leave_out_foreign: bool = False,
 ) -> SavedImage:
     """An image with the documents that lead to it.
 
     An index stays what it is, whatever of its platforms is saved: its digest is what
-    others know the image by.
+    others know the image by. What is said about the images goes along if it is in the store.
 
     Args:
         documents: of the store.
         obtained: what the name stands for, and the platforms wanted.
         reference: the name.
         preferred: whose image docker is told about, of several.
+        store: where the blobs are.
         leave_out_foreign: whether layers that may not be given to others are.
     """
     wanted = {image.descriptor.digest for image in obtained.images}
@@ -98,8 +102,22 @@ def to_be_saved(
         for layer in image.manifest.layers
         if leave_out_foreign and mediatype.is_nondistributable(layer.media_type)
     )
+    attestations = [
+        (entry, manifest)
+        for entry, manifest in present(documents, obtained.top, wanted)
+        if all(map(store.contains, blobs([(entry, manifest)])))
+    ]
+    found |= {_own(entry, manifest): manifest.raw for entry, manifest in attestations}
     shown = min(obtained.images, key=lambda image: _distance(image, preferred))
-    return SavedImage(reference, top, tuple(found.items()), obtained.images, shown, foreign)
+    return SavedImage(
+        reference,
+        top,
+        tuple(found.items()),
+        obtained.images,
+        shown,
+        foreign,
+        attached=tuple(blobs(attestations)),
+    )
 
 
 def _leading_to(
@@ -110,7 +128,7 @@ def _leading_to(
         document = documents.manifest(descriptor)
     except NotInStoreError:
         return []  # another platform's
-    here = Descriptor(document.media_type, descriptor.digest, descriptor.size)
+    here = _own(descriptor, document)
     if isinstance(document, Manifest):
         return [(here, document.raw)] if descriptor.digest in wanted else []
     if depth == 0:
@@ -122,6 +140,10 @@ def _leading_to(
         for found in _leading_to(documents, entry, wanted, depth - 1)
     ]
     return [(here, document.raw), *below] if below else []
+
+
+def _own(descriptor: Descriptor, document: Manifest | Index) -> Descriptor:
+    return Descriptor(document.media_type, descriptor.digest, descriptor.size)
 
 
 def _distance(image: Image, preferred: Platform) -> tuple[bool, int]:

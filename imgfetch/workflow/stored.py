@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from imgfetch.errors import NotInStoreError
 from imgfetch.interfaces import Unverified
+from imgfetch.workflow.verified import read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -80,3 +81,19 @@ class StoredSource:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+class StoredContentSource(StoredSource):
+    """The same for another store, which is given the content."""
+
+    def fetch(self, descriptor: Descriptor) -> Unverified:
+        """See `imgfetch.interfaces.Source`."""
+
+        def chunks(offset: int) -> Generator[bytes, None, None]:
+            position = 0
+            for chunk in read_verified(self._store, descriptor):
+                skipped = min(max(offset - position, 0), len(chunk))
+                position += len(chunk)
+                yield chunk[skipped:]
+
+        return Unverified(descriptor, chunks, "store")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgfetch.oci.digest import Digest
     from imgfetch.workflow.lockfile import LockedImage, LockFile
 
-Action = Literal["fetch", "name", "keep", "remove"]
+Action = Literal["fetch", "name", "keep", "remove", "copy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,10 @@ class Step:
     """What is to be done about one name.
 
     Attributes:
-        name: as the store has it.
+        name: as the store has it, or the other place.
         action: ``fetch`` what is missing and name it, ``name`` what is there, ``keep`` what
-            is right already, ``remove`` what the lock file does not have.
+            is right already, ``remove`` what the lock file does not have, ``copy`` to another
+            place.
         digest: what the name is to stand for; for ``remove`` what it stands for.
         image: from the lock file; None for ``remove``.
     """
