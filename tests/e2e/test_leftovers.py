@@ -87,7 +87,7 @@ def test_a_signal_to_imgfetch_ends_the_container(anybody: Somebody, number: sign
 
 
 def test_kill_9_of_imgfetch_takes_the_container_with_it(anybody: Somebody) -> None:
-    """R091, R145: even one that ignores what it can; the next run clears up behind it."""
+    """P01, R091, R145: even one that ignores what it can; the next run clears up behind it."""
     anybody.run(command=["true"]).succeeded()
     before = _state(anybody)
     marker = _marker()
@@ -106,7 +106,7 @@ def test_kill_9_of_imgfetch_takes_the_container_with_it(anybody: Somebody) -> No
 
 
 def test_a_caller_with_a_timeout_gets_away(myself: Somebody) -> None:
-    """R145: `subprocess.run(timeout=…)` sends SIGKILL, then waits for the pipe's end."""
+    """P02, R145: `subprocess.run(timeout=…)` sends SIGKILL, then waits for the pipe's end."""
     marker = _marker()
     argv = myself.imgfetch.argv(
         "run", "--network", "none", myself.published.busybox, "sleep", marker

@@ -46,7 +46,7 @@ def test_the_exit_status_is_the_containers(anybody: Somebody) -> None:
 def test_commands_that_cannot_run_have_their_own_status(
     anybody: Somebody, command: list[str], status: int
 ) -> None:
-    """R140, R141."""
+    """P03, R140, R141."""
     result = anybody.run(image=anybody.published.settings, command=command).exited(status)
     assert result.stdout == b""
     assert "Traceback" not in result.errors
@@ -69,7 +69,7 @@ def test_commands_that_cannot_run_have_their_own_status(
     ],
 )
 def test_options_that_cannot_be_had_are_125(anybody: Somebody, options: list[str]) -> None:
-    """S051, S152, R151, R153."""
+    """P03, S051, S152, R151, R153."""
     result = anybody.run(*options, command=["true"]).exited(125)
     assert result.errors.startswith("imgfetch: ")
     assert "Traceback" not in result.errors
@@ -107,7 +107,7 @@ def test_a_loop_over_standard_input_keeps_its_lines(myself: Somebody) -> None:
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_are_no_obstacle(myself: Somebody, closed: str) -> None:
-    """R150."""
+    """P04, R150."""
     argv = myself.imgfetch.argv("run", "--network", "none", myself.published.busybox, "true")
     done = subprocess.run(
         ["sh", "-c", f'"$@" {closed}', "sh", *argv],
@@ -126,7 +126,7 @@ def test_output_and_errors_stay_apart(anybody: Somebody) -> None:
 
 
 def test_the_environment_is_the_images_and_the_options(anybody: Somebody) -> None:
-    """S050, R077, R151."""
+    """P15, S050, R077, R151."""
     file = anybody.workspace() / "env"
     file.write_text("# a comment\nFILE=from the file\nBOTH=file\n")
     result = anybody.imgfetch(
@@ -335,7 +335,7 @@ def test_a_signal_is_passed_to_the_container(anybody: Somebody) -> None:
 
 
 def test_a_container_that_is_killed_has_the_signals_status(anybody: Somebody) -> None:
-    """R143."""
+    """P03, R143."""
     anybody.run(command=["sh", "-c", "sh -c 'kill -9 $$'; exit $?"]).exited(137)
 
 

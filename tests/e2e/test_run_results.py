@@ -269,7 +269,7 @@ def test_the_whole_environment_can_be_passed_on(anybody: Somebody) -> None:
 
 
 def test_a_container_out_of_memory_is_told(myself: Somebody) -> None:
-    """The init may survive its child's end: the status alone does not tell."""
+    """P17: The init may survive its child's end: the status alone does not tell."""
     path = myself.workspace() / "result"
     script = "head -c 100m /dev/zero | tail >/dev/null; echo survived; exit 6"
     options: list[str | Path] = ["-m", "16m", "--result", path]

@@ -51,20 +51,20 @@ def _answer(shell: pexpect.spawn[bytes], command: str) -> str:
 
 
 def test_the_shell_is_on_a_terminal(shell: pexpect.spawn[bytes]) -> None:
-    """S147: which is another than the caller's."""
+    """P19, S147: which is another than the caller's."""
     assert re.fullmatch(r"/dev/(pts/0|console)", _answer(shell, "tty"))
     assert _answer(shell, "stty size") == f"{ROWS} {COLUMNS}"
     assert _answer(shell, "echo $TERM") == "xterm"
 
 
 def test_a_new_size_arrives(shell: pexpect.spawn[bytes]) -> None:
-    """R148."""
+    """P19, R148."""
     shell.setwinsize(44, 123)
     assert any(_answer(shell, "sleep 0.1; stty size") == "44 123" for _ in range(50))
 
 
 def test_control_c_interrupts_the_command_and_not_imgfetch(shell: pexpect.spawn[bytes]) -> None:
-    """R148: and arrives once."""
+    """P19, R148: and arrives once."""
     command = 'until [ "$got" ]; do sleep 0.05; done'
     shell.sendline(command)
     shell.expect_exact(f"{command}\r\n")
@@ -83,7 +83,7 @@ def test_the_exit_status_is_the_shells(shell: pexpect.spawn[bytes]) -> None:
 
 @pytest.mark.parametrize("ending", ["exit 3", "kill -9 -1"])
 def test_the_callers_terminal_is_as_before(anybody: Somebody, ending: str) -> None:
-    """R149."""
+    """P19, R149."""
     session = _session(anybody, "-it", anybody.published.busybox, "sh", "-c", f"read x; {ending}")
     with open(session.child_fd, closefd=False) as terminal:
         before = termios.tcgetattr(terminal)

@@ -101,7 +101,7 @@ def test_root_without_the_capability_maps_all_ids_itself() -> None:
 
 
 def test_missing_newuidmap_leaves_one_id_and_says_so(subid_user: User) -> None:
-    """R165."""
+    """P18, R165."""
 
     def work() -> tuple[IdMapping, list[str]]:
         warnings: list[str] = []
@@ -128,7 +128,7 @@ def test_no_new_privs_leaves_one_id_and_says_so(subid_user: User) -> None:
 
 
 def test_a_limit_of_no_user_namespaces_is_named(plain_user: User) -> None:
-    """R167: the limit is set in a user namespace of the test's own, not on the machine."""
+    """P18, R167: the limit is set in a user namespace of the test's own, not on the machine."""
 
     def work(mapping: IdMapping) -> tuple[str, str | None]:
         Path("/proc/sys/user/max_user_namespaces").write_text("0")

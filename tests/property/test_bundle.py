@@ -172,7 +172,7 @@ def test_a_specification_is_safe_and_whole_whatever_is_asked(
     user: ResolvedUser,
     place: Place,
 ) -> None:
-    """S048, S054, S057, S150, S154 and what is said of ``cgroupsPath``."""
+    """P05, S048, S054, S057, S150, S154 and what is said of ``cgroupsPath``."""
     spec = attempt(image, options, host, user, place)
     event("refused" if spec is None else "made")
     if spec is None:

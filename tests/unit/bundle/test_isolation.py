@@ -179,7 +179,7 @@ def test_paths_can_be_unmasked() -> None:
 
 
 def test_an_apparmor_profile_has_to_be_loaded() -> None:
-    """S151: one that is not would protect nothing."""
+    """P12, S151: one that is not would protect nothing."""
     options = security(apparmor="mine")
     loaded = root_host(apparmor_profiles=frozenset({"mine"}))
     assert make_spec(options, host=loaded).document["process"]["apparmorProfile"] == "mine"

@@ -168,7 +168,7 @@ def test_what_is_no_profile_is_refused(raw: bytes) -> None:
 
 
 def test_the_systems_profile_gives_what_podman_makes_of_it() -> None:
-    """With podman 4.3 and its default capabilities, Debian 12's gives 436 rules."""
+    """P21: With podman 4.3 and its default capabilities, Debian 12's gives 436 rules."""
     system = [Path(path) for path in SYSTEM_PROFILES]
     assert any(path.exists() for path in system), "apt-get install golang-github-containers-common"
     raw = read_profile("system")

@@ -149,10 +149,13 @@ def test_a_hard_link_s_metadata_is_its_target_s(sandbox: Sandbox) -> None:
 
 
 def test_s089_only_harmless_attributes_are_set(sandbox: Sandbox) -> None:
+    """P24: redirections of overlays among the others."""
     names = [
         b"user.fine",
         b"user.overlay.whiteout",
         b"user.overlay.opaque",
+        b"user.overlay.redirect",
+        b"trusted.overlay.redirect",
         b"user.rootlesscontainers",
         b"user.containers.override_stat",
         b"trusted.overlay.opaque",

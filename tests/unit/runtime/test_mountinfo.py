@@ -37,6 +37,7 @@ def test_without_a_list_of_mounts_it_is_tried(tmp_path: Path) -> None:
     [(["rootfs"], True), (["rootfs", "overlay"], False), (["overlay"], False), ([], False)],
 )
 def test_an_initramfs_is_recognised(tmp_path: Path, kinds: list[str], is_initramfs: bool) -> None:
+    """P23."""
     mountinfo = tmp_path / "mountinfo"
     lines = [f"1 1 0:2 / /proc rw shared:1 master:2 - {kind} {kind} rw\n" for kind in kinds]
     mountinfo.write_text("".join(lines))
