@@ -154,13 +154,13 @@ class Unpacker:
         """Say once, for a whole image, what could not be made as its layers have it."""
         owners = sum(one.unmapped_owners for one in stats)
         if owners:
-            self.progress.warn(
-                f"{owners} files belong to users or groups that do not exist here;"
-                " they belong to root now"
-            )
+            belong = "1 file belongs" if owners == 1 else f"{owners} files belong"
+            now = "it is root's now" if owners == 1 else "they are root's now"
+            self.progress.warn(f"{belong} to users or groups that do not exist here; {now}")
         devices = sum(one.skipped_devices for one in stats)
         if devices:
-            self.progress.warn(f"{devices} device nodes were left out: only root can make them")
+            nodes = "1 device node was" if devices == 1 else f"{devices} device nodes were"
+            self.progress.warn(f"{nodes} left out: only root can make them")
 
 
 def _as_json(diff: LayerDiff | None) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _FAILED: Final = 125
 _SIGNAL_BASE: Final = 128
 _LAST_SIGNAL: Final = 64
+_INTERRUPT: Final = 2
 _MODE: Final = 0o644
 
 
@@ -86,6 +87,8 @@ def status_of(failure: BaseException) -> int:
         return failure.status
     if isinstance(failure, InterruptedBySignalError):
         return _SIGNAL_BASE + failure.signal_number
+    if isinstance(failure, KeyboardInterrupt):
+        return _SIGNAL_BASE + _INTERRUPT
     return _FAILED
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgfetch.runtime import cgroups
-from imgfetch.runtime.cgroups import remove_leftover
+from imgfetch.runtime.cgroups import oom_kills, remove_leftover
 
 ID = "c" * 64
 
@@ -69,3 +69,28 @@ def test_processes_that_stay_are_told_of(
     monkeypatch.setattr("os.rmdir", busy)
     monkeypatch.setattr(cgroups, "_PATIENCE", 0.0)
     assert not remove_leftover(bundle(tmp_path, f"/imgfetch/{ID}"), ID, str(mount))
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (
+            f"memory/imgfetch/{ID}/memory.oom_control",
+            "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+        ),
+        (f"imgfetch/{ID}/memory.events", "low 0\nmax 9\noom 4\noom_kill 3\noom_group_kill 0\n"),
+    ],
+)
+def test_processes_killed_for_want_of_memory_are_counted(
+    tmp_path: Path, file: str, text: str
+) -> None:
+    """In either version of cgroups."""
+    path = tmp_path / "cgroup" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert oom_kills(bundle(tmp_path, f"/imgfetch/{ID}"), ID, str(tmp_path / "cgroup")) == 3
+
+
+@pytest.mark.parametrize("path", [f"/imgfetch/{ID}", "/others", None])
+def test_without_a_cgroup_of_its_own_none_are_counted(tmp_path: Path, path: str | None) -> None:
+    assert oom_kills(bundle(tmp_path, path), ID, str(tmp_path / "cgroup")) == 0
