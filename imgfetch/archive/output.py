@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import StoreError, UsageError
-from imgfetch.fs.atomic import publish, sync_directory, temporary_name, write_all
+from imgfetch.fs.atomic import publish, sync_directory, write_all
+from imgfetch.fs.beside import beside, make_directory_beside, make_file_beside
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
 from imgfetch.tar.compressor import new_compressor
@@ -33,7 +34,6 @@ _UNUSABLE = (
     IsADirectoryError,
     PermissionError,
 )
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _IN_PLACE = os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC
 
 
@@ -80,7 +80,8 @@ def staged_path(path: str) -> Generator[str]:
     if not _is_replaceable(path):
         message = f"{path} is no plain file, and a program is to write it"
         raise UsageError(message, hint="name a new file")
-    temporary = _beside(path)
+    # Another name than those of our own files: what a program writes has no lock.
+    temporary = beside(f"{path}.image")
     with output_errors(path):
         try:
             yield temporary
@@ -112,9 +113,8 @@ def staged_directory(path: str) -> Generator[str]:
         if os.path.lexists(path) and (not os.path.isdir(path) or os.listdir(path)):
             message = f"{path} is there already"
             raise UsageError(message, hint="name a new or an empty directory")
-        temporary = _beside(path)
+        temporary, fd = make_directory_beside(path)
         try:
-            os.mkdir(temporary)
             yield temporary
             _sync_tree(temporary)
             os.rename(temporary, path)
@@ -123,6 +123,8 @@ def staged_directory(path: str) -> Generator[str]:
             with suppress(OSError):
                 remove_tree(temporary)
             raise
+        finally:
+            os.close(fd)
 
 
 @contextmanager
@@ -130,9 +132,8 @@ def _descriptor(target: Target) -> Generator[int]:
     if isinstance(target, int):
         yield target
     elif _is_replaceable(target):
-        temporary = _beside(target)
         # Readable for whom the umask says, as with any program that makes a file.
-        fd = os.open(temporary, _NEW_FILE, 0o666)
+        temporary, fd = make_file_beside(target, 0o666)
         try:
             yield fd
             publish(fd, temporary, target)
@@ -158,10 +159,6 @@ def _is_replaceable(path: str) -> bool:
         return True
     except OSError as error:
         raise _unusable(path, error) from error
-
-
-def _beside(path: str) -> str:
-    return os.path.join(os.path.dirname(path) or ".", temporary_name(os.path.basename(path)))
 
 
 def _sync_tree(path: str) -> None:
