@@ -2,7 +2,8 @@
 
 The layers are put together in one tree, which is made in a staging directory inside
 the target and moved up when it is whole, so that a failure leaves the target as
-it was, and what a killed process left is recognised and cleared away.
+it was. What a killed process left is recognised and cleared away by the next one, also
+what it had moved up already: as long as its staging directory is there, it had not done.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 ROOTFS = "rootfs"
 _STAGING = ".imgfetch-staging-"
+# In a staging directory, once what is in there is moved up: what, and from where.
+_MOVING = "moving"
 # The host's policy gives every directory one, and few may change it.
 _LABEL = "security.selinux"
 
@@ -59,8 +62,7 @@ def unpack_bundle(
         _apply(image, staging, unpacker, owner)
         write_config(staging)
         # The config last: a bundle that has one is whole.
-        os.rename(f"{staging}/{ROOTFS}", f"{directory}/{ROOTFS}")
-        os.rename(f"{staging}/config.json", f"{directory}/config.json")
+        _move_up(staging, "", [ROOTFS, "config.json"], directory)
 
 
 def unpack_rootfs(
@@ -88,11 +90,33 @@ def unpack_rootfs(
         _apply(image, staging, unpacker, owner)
         status = os.stat(root)
         attributes = {name: os.getxattr(root, name) for name in os.listxattr(root)}
-        for name in os.listdir(root):
-            os.rename(f"{root}/{name}", f"{directory}/{name}")
+        _move_up(staging, ROOTFS, os.listdir(root), directory)
         # Before the target's own times are set, which this changes.
         remove_tree(staging)
         _take_over(directory, status, attributes)
+
+
+def _move_up(staging: str, inner: str, names: Sequence[str], directory: str) -> None:
+    """Move what is in a staging directory, or in a directory inside, to the target."""
+    marker = f"{staging}/{_MOVING}"
+    with open(f"{marker}.new", "wb") as file:
+        file.write(b"\0".join(map(os.fsencode, [inner, *names])))
+    os.rename(f"{marker}.new", marker)
+    for name in names:
+        os.rename(f"{staging}/{inner}/{name}", f"{directory}/{name}")
+
+
+def _take_back(staging: str, directory: str) -> None:
+    """Remove from the target what was moved up there before the process was killed."""
+    try:
+        with open(f"{staging}/{_MOVING}", "rb") as file:
+            inner, *names = map(os.fsdecode, file.read().split(b"\0"))
+    except FileNotFoundError:
+        return
+    for name in names:
+        # What is still in there was not moved: its name in the target is somebody else's.
+        if not os.path.lexists(f"{staging}/{inner}/{name}"):
+            remove_tree(f"{directory}/{name}")
 
 
 def _take_over(directory: str, status: os.stat_result, attributes: Mapping[str, bytes]) -> None:
@@ -166,21 +190,23 @@ def _make_empty(directory: str, made: list[str]) -> None:
         missing = os.path.dirname(missing)
     os.makedirs(directory, exist_ok=True)
     for name in os.listdir(directory):
-        left_behind = name.startswith(_STAGING) and _clear(f"{directory}/{name}")
-        if not left_behind:
-            raise _not_empty(directory, name)
+        if name.startswith(_STAGING):
+            _clear(f"{directory}/{name}", directory)
+    left = os.listdir(directory)
+    if left:
+        raise _not_empty(directory, left[0])
 
 
-def _clear(path: str) -> bool:
-    """Remove a staging directory whose process has ended; False while it lives."""
-    claim = claim_abandoned(path)
+def _clear(staging: str, directory: str) -> None:
+    """Undo what a process did that has ended in the middle, and not one that lives."""
+    claim = claim_abandoned(staging)
     if claim is None:
-        return False
+        return
     try:
-        remove_tree(path)
+        _take_back(staging, directory)
+        remove_tree(staging)
     finally:
         os.close(claim)
-    return True
 
 
 def _undo(directory: str, made: Sequence[str], *, clear: bool) -> None:
