@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # the one that scripts know from docker.
 _CONTAINER_COMMANDS = frozenset({"run", "exec"})
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
 # -vv
 _TRACEBACK = 2
 
@@ -35,11 +37,18 @@ _STDERR = 2
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
     _ensure_standard_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         # Python's default for both skips every `finally`.
         signal.signal(number, _interrupt)
-    status = invoke(sys.argv[1:])
     try:
+        status = invoke(sys.argv[1:])
+    except InterruptedBySignalError as failure:
+        # While another failure was told: `invoke` takes all that come before.
+        status = exitcodes.for_error(failure)
+    try:
+        for number in _ENDING:
+            # There is nothing left that a signal could interrupt in good order.
+            signal.signal(number, signal.SIG_DFL)
         sys.stdout.flush()
     except BrokenPipeError:
         # As cat and others do when the reader has gone: quietly, by SIGPIPE's status.

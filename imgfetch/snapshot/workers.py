@@ -71,7 +71,8 @@ class Worker:
 
         Raises:
             ImgfetchError: the task raised it.
-            RuntimeError: it raised something else, or its process was killed.
+            RuntimeFailedError: its process was killed.
+        RuntimeError: it raised something else.
         """
         while self.listen():
             pass
@@ -101,7 +102,8 @@ def results(tasks: Sequence[Callable[[], Any]], limit: int) -> Iterator[tuple[in
 
     Raises:
         ImgfetchError: the first that a task raised, as it was raised.
-        RuntimeError: a task raised something else, or its process was killed.
+        RuntimeFailedError: a task's process was killed.
+        RuntimeError: a task raised something else.
     """
     waiting = list(enumerate(tasks))[::-1]
     working: dict[int, tuple[int, Worker]] = {}
@@ -155,7 +157,8 @@ def _outcome(task: Callable[[], Any]) -> dict[str, Any]:
 def _value(said: bytes) -> Any:  # noqa: ANN401 - what the task returned
     if not said:
         message = "a process that unpacked a layer was killed"
-        raise RuntimeError(message)
+        hint = "if memory was short, make more available, then run the command again"
+        raise errors.RuntimeFailedError(message, hint=hint)
     outcome = json.loads(said)
     if "error" in outcome:
         raise getattr(errors, outcome["error"])(**outcome["told"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from imgfetch.errors import DiffIDMismatchError
+from imgfetch.errors import DiffIDMismatchError, RuntimeFailedError
 from imgfetch.snapshot.workers import results
 
 
@@ -76,7 +76,7 @@ def test_a_bug_arrives_with_its_traceback() -> None:
 
 
 def test_a_killed_child_is_no_success() -> None:
-    with pytest.raises(RuntimeError, match="was killed"):
+    with pytest.raises(RuntimeFailedError, match="was killed"):
         values([lambda: os.kill(os.getpid(), signal.SIGKILL)])
 
 
