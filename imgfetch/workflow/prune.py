@@ -69,7 +69,7 @@ def unneeded(snapshots: Iterable[Snapshot], images: Iterable[Image]) -> list[Sna
 
 
 def prune_snapshots(snapshots: str, images: Iterable[Image]) -> list[Snapshot]:
-    """Remove unpacked layers that belong to none of some images.
+    """Remove unpacked layers that belong to none of some images, and what crashes have left.
 
     Has to be called in the namespaces that they were unpacked in: files of subordinate
     ids can't be removed from outside. What a container uses stays.
@@ -83,8 +83,9 @@ def prune_snapshots(snapshots: str, images: Iterable[Image]) -> list[Snapshot]:
     """
     doomed = unneeded(all_snapshots(snapshots), images)
     removed: list[Snapshot] = []
-    for mapping in sorted({snapshot.mapping for snapshot in doomed}):
+    for mapping in sorted(os.listdir(snapshots)):
         directory = SnapshotDirectory(f"{snapshots}/{mapping}")
+        directory.collect()
         removed += _remove(directory, [one for one in doomed if one.mapping == mapping])
     return removed
 
