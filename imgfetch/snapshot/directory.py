@@ -239,6 +239,8 @@ class SnapshotDirectory:
             make_directory(made)
             for number, name in enumerate(names):
                 os.symlink(f"../../{name}/{TREE}", f"{made}/{number}")
+            # The name must not outlive a power loss that the links have not.
+            sync_directory(made)
             try:
                 os.rename(made, links)
             except OSError:  # another process was quicker
