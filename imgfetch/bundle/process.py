@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgfetch.bundle.host import HostFacts, Place
     from imgfetch.bundle.options import ProcessOptions, RunOptions, SecurityOptions
     from imgfetch.bundle.users import ResolvedUser
-    from imgfetch.fs.idmap import IdRange
+    from imgfetch.fs.idmap import IdMapping, IdRange
     from imgfetch.oci.config import ImageConfig
 
 _SIGTERM: Final = 15
@@ -186,7 +186,11 @@ def fit_user(user: ResolvedUser, host: HostFacts, warnings: list[str]) -> Resolv
     Raises:
         InvalidUserError: there are many ids, and this one is not among them.
     """
-    ids = host.container_ids
+    return fit_ids(user, host.container_ids, warnings)
+
+
+def fit_ids(user: ResolvedUser, ids: IdMapping, warnings: list[str]) -> ResolvedUser:
+    """See `fit_user`."""
     if _count(ids.uids) == 1:
         if user.uid != 0:
             warnings.append(

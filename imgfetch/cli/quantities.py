@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,29 @@ def _age(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
+def _moment(text: str) -> float:
+    if _AGE.fullmatch(text):
+        return time.time() - _age(text)
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"{text!r} is not a time; expected e.g. 10m, 2030-01-31T12:00:00Z or a number"
+        raise click.BadParameter(message) from error
+    return moment.timestamp()
+
+
 size = _parsed(_size)
 """A callback for options that take a size: bytes."""
 
 age = _parsed(_age)
 """A callback for options that take an age: seconds."""
+
+moment = _parsed(_moment)
+"""A callback for options that take a time or an age: seconds since the epoch."""
 
 
 def timestamp(seconds: float | None) -> str | None:

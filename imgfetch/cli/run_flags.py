@@ -105,7 +105,8 @@ _OPTIONS = (
 
 
 _SUPERVISION = (
-    _flag("--rm", text="Leave nothing behind: what every run does."),
+    _flag("-d", "--detach", text="Run in the background, and print the container's id."),
+    _flag("--rm", text="Leave nothing behind: what every run without -d does."),
     click.option(
         "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Stop it after that time."
     ),

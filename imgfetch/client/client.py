@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgfetch.client.archive_verbs import ArchiveVerbs
 from imgfetch.client.collaborators import Collaborators
+from imgfetch.client.container_verbs import ContainerVerbs
 from imgfetch.client.naming import stored_reference
 from imgfetch.client.registry_verbs import RegistryVerbs
 from imgfetch.client.store_verbs import StoreVerbs
@@ -47,7 +48,7 @@ class PinnedImage:
         return f"{self.name}@{self.digest}"
 
 
-class Client(StoreVerbs, RegistryVerbs, ArchiveVerbs):
+class Client(ContainerVerbs, StoreVerbs, RegistryVerbs, ArchiveVerbs):
     """Everything that can be done with images, for one store.
 
     Image names are of any transport, see `imgfetch.oci.transport`. Every verb raises

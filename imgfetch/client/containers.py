@@ -192,6 +192,6 @@ def _enter(with_: Collaborators, ids: IdMapping | None = None) -> IdMapping:
         from imgfetch.fs.atomic import make_directories
 
         # Others than root inside have to get along with them, in runs with other ids.
-        for name in ("runs", "snapshots", "locks"):
+        for name in ("runs", "runs/names", "snapshots", "locks"):
             make_directories(f"{with_.settings.store}/{name}")
     return enter(search_path=with_.search_path, warn=with_.progress.warn, ids=ids)

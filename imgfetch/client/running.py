@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imgfetch.client.containers import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imgfetch.oci.image import Image
     from imgfetch.runtime.program import RuntimeProgram
     from imgfetch.runtime.runc import Runc
+    from imgfetch.workflow.detach import Detached
     from imgfetch.workflow.extras import Extras
     from imgfetch.workflow.mounts import MountMaker
     from imgfetch.workflow.obtain import Policy
@@ -42,6 +44,7 @@ class Supervision:
         pid_file: path of a file that gets the pid of its process.
         keep: whether what it wrote is kept in the store.
         record: gets what becomes known of the run.
+        detached: the run goes on without this process; None for the foreground.
     """
 
     runtime: str | None = None
@@ -53,6 +56,7 @@ class Supervision:
     pid_file: str | None = None
     keep: bool = False
     record: RunRecord | None = None
+    detached: Detached | None = None
 
 
 def run(
@@ -97,16 +101,24 @@ def run(
     mounts = None
     if options.files.need_making:
         mounts = mount_maker(with_, snapshotter, mounted, secrets)
-    return run_image(
+    runs = f"{with_.settings.store}/runs"
+    supervise = partial(
+        run_image,
         image,
         options,
         network=network,
-        runs=f"{with_.settings.store}/runs",
+        runs=runs,
         maker=ContainerMaker(host, with_.progress),
         snapshotter=snapshotter,
         runtime=runtime,
         extras=_extras(with_, image, options, supervision, mounts, helper, runtime),
     )
+    if supervision.detached is None:
+        return supervise()
+    supervision.detached.settle(options, runtime, mapping)
+    with_.close()
+    supervision.detached.start(supervise, runs)
+    return 0
 
 
 def _prepare(options: RunOptions, supervision: Supervision) -> tuple[bytes, ...]:
@@ -178,6 +190,7 @@ def _extras(
         pid_namespace=runtime.pid_namespace,
         keep=f"{with_.settings.store}/kept" if supervision.keep else None,
         record=supervision.record,
+        detached=supervision.detached,
     )
 
 

@@ -55,6 +55,26 @@ def claim_abandoned(path: str) -> int | None:
         return None
 
 
+def is_claimed(path: str) -> bool | None:
+    """Whether a living process holds a directory.
+
+    Looks without getting in the way of others that look.
+
+    Returns:
+        None where the file system has no locks, so that nobody can know.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+    descriptor = os.open(path, _FLAGS)
+    try:
+        return None if not _lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB) else False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def _claim(path: str, operation: int, *, without_locks: bool = True) -> int | None:
     try:
         descriptor = os.open(path, _FLAGS)

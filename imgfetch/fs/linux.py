@@ -29,6 +29,7 @@ MS_SLAVE: Final = 1 << 19
 MNT_DETACH: Final = 2
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 # ioctl_ficlone(2): _IOW(0x94, 9, int); the same on every architecture but alpha, mips, ppc, sparc.
 _FICLONE = 0x40049409
@@ -72,6 +73,14 @@ def die_with_parent(signal_number: int) -> None:
     parent may have ended before: callers have to look once more afterwards.
     """
     _call("prctl", _PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+
+
+def stay_inspectable() -> None:
+    """Let processes of the same user see this one's namespaces.
+
+    The kernel hides those of a process whose credentials have changed since it was executed.
+    """
+    _call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def adopt_orphans() -> None:

@@ -39,6 +39,7 @@ class Launch:
         terminal: becomes its terminal, and its standard descriptors; None for ours.
         signal_mask: signals blocked in it.
         pid_namespace: whether it gets one; see `imgfetch.runtime.mountinfo`.
+        joined: whether this process's children are in that namespace anyway.
     """
 
     argv: tuple[str, ...]
@@ -49,6 +50,7 @@ class Launch:
     terminal: int | None = None
     signal_mask: frozenset[int] = frozenset()
     pid_namespace: bool = True
+    joined: bool = False
 
 
 def start(launch: Launch) -> int:
@@ -66,7 +68,7 @@ def start(launch: Launch) -> int:
     """
     life_read, life_write = os.pipe()
     report_read, report_write = os.pipe()
-    if launch.pid_namespace:
+    if launch.pid_namespace and not launch.joined:
         try:
             linux.unshare(linux.CLONE_NEWPID)
         except OSError as error:

@@ -7,6 +7,13 @@
               log           the runtime's errors, a JSON object a line
               state/        the runtime's own
               rootfs, upper, work and l belong to the snapshotter
+
+Of detached containers only, see `imgfetch.runtime.containers`::
+
+              detached.json what it is, from its start on
+              output.log    what it wrote, see `imgfetch.runtime.output`
+              ending        empty, then the same as exit.json: for whoever waits and has it open
+              exit.json     how it ended
 """
 
 from __future__ import annotations
@@ -18,4 +25,7 @@ PID: Final = "pid"
 LOG: Final = "log"
 STATE: Final = "state"
 EXIT: Final = "exit.json"
-"""Of detached containers only: how it ended. While it is there, the run is kept."""
+"""How it ended. While it is there, the run is kept."""
+DETACHED: Final = "detached.json"
+OUTPUT: Final = "output.log"
+ENDING: Final = "ending"

@@ -59,7 +59,7 @@ def _write(target: str, bundle: str, supervisor: int, end: int, *, depth: int) -
         poll = select.poll()
         poll.register(end, select.POLLHUP)
         while not poll.poll(_PAUSE):
-            pid = _find(f"{bundle}/{PID}", supervisor, depth)
+            pid = find_process(f"{bundle}/{PID}", supervisor, depth)
             if pid is not None:
                 replace_file(target, b"%d\n" % pid, mode=_PUBLIC_FILE)
                 break
@@ -67,7 +67,14 @@ def _write(target: str, bundle: str, supervisor: int, end: int, *, depth: int) -
         os._exit(0)
 
 
-def _find(file: str, supervisor: int, depth: int) -> int | None:
+def find_process(file: str, supervisor: int, depth: int) -> int | None:
+    """The id here of the process that a runtime has written its own id of to a file.
+
+    Args:
+        file: the runtime's.
+        supervisor: the process that started the runtime.
+        depth: how many pid namespaces the runtime is further in than that one.
+    """
     try:
         with open(file, encoding="ascii") as stream:
             inside = stream.read().strip()
@@ -75,6 +82,8 @@ def _find(file: str, supervisor: int, depth: int) -> int | None:
         return None
     if not inside:
         return None  # about to be written
+    with contextlib.suppress(OSError):
+        depth += max(len(_numbers(supervisor)), 1) - 1
     for pid in descendants(supervisor, Path("/proc")):
         with contextlib.suppress(OSError, IndexError):
             if _numbers(pid)[depth] == inside:

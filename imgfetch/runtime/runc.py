@@ -10,7 +10,6 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import InvalidOptionError
 from imgfetch.runtime.cgroups import oom_kills, remove_leftover
 from imgfetch.runtime.errorstream import without_last_words
 from imgfetch.runtime.failure import failure
@@ -18,7 +17,7 @@ from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
 from imgfetch.runtime.mountinfo import root_is_initramfs
 from imgfetch.runtime.supervision import Outcome, Supervisor, TimeLimits, kill, signals_blocked
-from imgfetch.runtime.terminal import check_passed_on, terminal_kept
+from imgfetch.runtime.terminal import check_passed_on, terminal_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +41,21 @@ class Stdio:
     interactive: bool = False
     tty: bool = False
     preserve_fds: int = 0
+
+
+def runtime_options(program: RuntimeProgram, *, state: str, log: str, rootless: bool) -> list[str]:
+    """The beginning of each of a runtime's command lines.
+
+    Args:
+        program: the runtime.
+        state: path of the directory that it keeps its state in.
+        log: path of the file for its errors.
+        rootless: whether this is in a user namespace other than the machine's first.
+    """
+    argv = [program.path, "--root", state, "--log", log, "--log-format", "json"]
+    if rootless:
+        argv += ["--cgroup-manager=disabled"] if program.is_crun else ["--rootless=true"]
+    return argv
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ class Runc:
         """
         pid_file = bundle / PID
         with contextlib.ExitStack() as stack:
-            terminal = self._terminal(stack)
+            terminal = terminal_for(stack, interactive=self.stdio.interactive, tty=self.stdio.tty)
             mask = stack.enter_context(signals_blocked())
             watchdog = self._watchdog(stack)
             if not self.stdio.tty:
@@ -124,22 +138,6 @@ class Runc:
         status = outcome.status if outcome.status >= 0 else _SIGNAL_BASE - outcome.status
         return Outcome(status, outcome.timed_out, kills)
 
-    def _terminal(self, stack: contextlib.ExitStack) -> int | None:
-        """The terminal to be the runtime's, None for the caller's or none."""
-        if not self.stdio.tty:
-            return None
-        if self.stdio.interactive and not os.isatty(0):
-            message = "the input device is not a terminal"
-            raise InvalidOptionError(message, hint="leave -t away, or use -t without -i")
-        if any(map(os.isatty, range(3))):
-            stack.enter_context(terminal_kept())
-            return None
-        from imgfetch.runtime.relay import Relay
-
-        relay = Relay.start()
-        stack.callback(relay.release)
-        return relay.terminal
-
     def _watchdog(self, stack: contextlib.ExitStack) -> Watchdog | None:
         if self.pid_namespace:
             return None
@@ -167,10 +165,9 @@ class Runc:
         )
 
     def _argv(self, container_id: str, bundle: Path) -> tuple[str, ...]:
-        argv = [self.program.path, "--root", f"{bundle / STATE}"]
-        argv += ["--log", f"{bundle / LOG}", "--log-format", "json"]
-        if self.rootless:
-            argv += ["--cgroup-manager=disabled"] if self.program.is_crun else ["--rootless=true"]
+        argv = runtime_options(
+            self.program, state=f"{bundle / STATE}", log=f"{bundle / LOG}", rootless=self.rootless
+        )
         argv += ["run", "--pid-file", f"{bundle / PID}", "--bundle", f"{bundle}"]
         if root_is_initramfs():
             argv.append("--no-pivot")

@@ -18,10 +18,10 @@ from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
 from imgfetch.runtime.cgroups import remove_leftover
-from imgfetch.runtime.layout import EXIT
+from imgfetch.runtime.layout import DETACHED, EXIT
 
-# No id is called that: ids are hexadecimal.
-_NAMES = "names"
+NAMES = "names"
+"""Where names lead to ids; no id is called that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class RunDirectory:
         """Remove it, with all that is in it; mounts have to be gone."""
         try:
             if self.name is not None:
-                _give_name_back(str(self.path.parent), self.name, self.container_id)
+                give_name_back(str(self.path.parent), self.name, self.container_id)
             remove_tree(self.path)
         finally:
             os.close(self.descriptor)
@@ -105,7 +105,7 @@ def collect_dead(runs: str) -> list[str]:
     return [
         container_id
         for container_id in found
-        if container_id != _NAMES and _collect(f"{runs}/{container_id}", container_id)
+        if container_id != NAMES and _collect(f"{runs}/{container_id}", container_id)
     ]
 
 
@@ -116,7 +116,7 @@ def _collect(path: str, container_id: str) -> bool:
     if descriptor is None:
         return False
     try:
-        if not remove_leftover(path, container_id):
+        if not remove_leftover(path, container_id) or _is_kept(path):
             return False
         remove_tree(path)
     except (OSError, StoreError):
@@ -127,10 +127,23 @@ def _collect(path: str, container_id: str) -> bool:
     return True
 
 
+def _is_kept(path: str) -> bool:
+    """Whether a container is somebody's to remove, even if nobody saw how it ended."""
+    if not os.path.lexists(f"{path}/{DETACHED}"):
+        return False
+    import json
+
+    try:
+        with open(f"{path}/{DETACHED}", "rb") as file:
+            return not json.load(file)["remove"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return True
+
+
 def _take_name(runs: str, name: str, container_id: str) -> None:
-    make_directories(f"{runs}/{_NAMES}")
-    link = f"{runs}/{_NAMES}/{name}"
-    with locked(f"{runs}/{_NAMES}/.lock"):
+    make_directories(f"{runs}/{NAMES}")
+    link = f"{runs}/{NAMES}/{name}"
+    with locked(f"{runs}/{NAMES}/.lock"):
         owner = name_owner(runs, name)
         if owner is not None and os.path.isdir(f"{runs}/{owner}") and not _is_dead(runs, owner):
             message = f"the container name {name!r} is in use by container {owner[:12]}"
@@ -140,16 +153,17 @@ def _take_name(runs: str, name: str, container_id: str) -> None:
         os.symlink(container_id, link)
 
 
-def _give_name_back(runs: str, name: str, container_id: str) -> None:
-    with locked(f"{runs}/{_NAMES}/.lock"):
+def give_name_back(runs: str, name: str, container_id: str) -> None:
+    """Free a container's name, if it still is this container's."""
+    with locked(f"{runs}/{NAMES}/.lock"):
         if name_owner(runs, name) == container_id:
-            os.unlink(f"{runs}/{_NAMES}/{name}")
+            os.unlink(f"{runs}/{NAMES}/{name}")
 
 
 def name_owner(runs: str, name: str) -> str | None:
     """The id of the container that has a name; it may be dead."""
     try:
-        return os.readlink(f"{runs}/{_NAMES}/{name}")
+        return os.readlink(f"{runs}/{NAMES}/{name}")
     except OSError:
         return None
 
@@ -157,7 +171,7 @@ def name_owner(runs: str, name: str) -> str | None:
 def _is_dead(runs: str, container_id: str) -> bool:
     """Whether a container's supervisor was killed; kept results are not dead."""
     path = f"{runs}/{container_id}"
-    if os.path.lexists(f"{path}/{EXIT}"):
+    if os.path.lexists(f"{path}/{EXIT}") or _is_kept(path):
         return False
     descriptor = claim_abandoned(path)
     if descriptor is None:

@@ -64,3 +64,29 @@ def terminal_kept() -> Generator[None]:
     finally:
         with contextlib.suppress(termios.error):  # hung up meanwhile
             termios.tcsetattr(terminals[0], termios.TCSADRAIN, modes)
+
+
+def terminal_for(stack: contextlib.ExitStack, *, interactive: bool, tty: bool) -> int | None:
+    """The terminal to be a runtime's; None for the caller's, or none.
+
+    Args:
+        stack: gets what is to be done when the runtime has ended.
+        interactive: whether the container gets the caller's standard input.
+        tty: whether it has a terminal.
+
+    Raises:
+        InvalidOptionError: both, and the caller's standard input is no terminal.
+    """
+    if not tty:
+        return None
+    if interactive and not os.isatty(0):
+        message = "the input device is not a terminal"
+        raise InvalidOptionError(message, hint="leave -t away, or use -t without -i")
+    if any(map(os.isatty, _STANDARD)):
+        stack.enter_context(terminal_kept())
+        return None
+    from imgfetch.runtime.relay import Relay
+
+    relay = Relay.start()
+    stack.callback(relay.release)
+    return relay.terminal

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import Ending, Progress, Snapshotter
     from imgfetch.runtime.network import Forward, PrivateNetwork
     from imgfetch.runtime.rundir import RunDirectory
+    from imgfetch.workflow.detach import Detached
     from imgfetch.workflow.mounts import MountMaker
     from imgfetch.workflow.result import RunRecord
 
@@ -51,6 +52,7 @@ class Extras:
         pid_namespace: whether the runtime is in one besides the container's.
         keep: absolute path of the directory that what containers wrote is moved to.
         record: gets what becomes known.
+        detached: the run is nobody's to wait for; None in the foreground.
     """
 
     progress: Progress
@@ -63,6 +65,7 @@ class Extras:
     pid_namespace: bool = True
     keep: str | None = None
     record: RunRecord | None = None
+    detached: Detached | None = None
 
     def connect(self, directory: RunDirectory, stack: ExitStack) -> Connection | None:
         """Move this process into the container's network, if it is to have a private one.
@@ -124,10 +127,19 @@ class Extras:
             stack.enter_context(
                 written_pid(self.pid_file, f"{directory.path}", pid_namespace=self.pid_namespace)
             )
+        if self.detached:
+            self.detached.begin(directory, stack)
+
+    def leave(self, directory: RunDirectory) -> None:
+        """Remove the run's directory, or what of it is not to be kept."""
+        if self.detached:
+            self.detached.leave(directory)
+        else:
+            directory.remove()
 
     def end(self, ending: Ending) -> None:
         """Take in how the container ended."""
-        if ending.oom_kills:
+        if ending.oom_kills and not self.detached:
             processes = "process" if ending.oom_kills == 1 else "processes"
             self.progress.warn(
                 f"out of memory: the kernel killed {ending.oom_kills} {processes} of the container"

@@ -66,7 +66,7 @@ def run(
     collect_dead(runs)
     with ExitStack() as stack:
         directory = RunDirectory.make(runs, new_container_id(), options.name)
-        stack.callback(directory.remove)
+        stack.callback(extras.leave if extras else RunDirectory.remove, directory)
         # Before the mount: one that fails in the middle has to be undone too.
         stack.callback(snapshotter.unmount, directory.path)
         # It comes up while the container is being made.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imgfetch.cli import output
 from imgfetch.cli.options import (
     REGISTRY_OPTIONS,
     locked_option,
@@ -53,6 +54,9 @@ def command(
 
     The image is fetched if it is not in the store. The container ends with this command,
     however it ends, and leaves nothing behind. Options mean what they mean in docker.
+
+    With -d the command ends when the container has started; ps, logs, exec, stop, kill, wait
+    and rm are for those.
     """
     with ExitStack() as stack:
         record = None
@@ -65,12 +69,20 @@ def command(
         flags = {name: values[name] for name in (*REGISTRY_OPTIONS, "locked")}
         client = invocation.client(**flags)
         stack.enter_context(client)
+        supervision = _supervision(values, record)
+        if values["detach"]:
+            container_id = client.start(
+                reference,
+                options,
+                supervision=supervision,
+                remove=values["rm"],
+                platform=platform,
+                policy=policy,
+            )
+            output.result(container_id)
+            return 0
         return client.run(
-            reference,
-            options,
-            supervision=_supervision(values, record),
-            platform=platform,
-            policy=policy,
+            reference, options, supervision=supervision, platform=platform, policy=policy
         )
 
 
