@@ -43,6 +43,9 @@ class LayoutReader:
         warn: told what a person should know and what does not stop the work.
     """
 
+    # What `index` saw last: a run looks twice, and a thousand names take their time.
+    _seen: tuple[bytes, layout.LayoutIndex] | None = None
+
     def __init__(
         self, path: str | os.PathLike[str], *, warn: Callable[[str], None] = lambda _: None
     ) -> None:
@@ -181,8 +184,11 @@ class LayoutReader:
             if isinstance(error.__cause__, FileNotFoundError):
                 return layout.LayoutIndex.empty()
             raise
+        seen = self._seen
+        if seen is not None and seen[0] == raw:
+            return seen[1]
         try:
-            return layout.LayoutIndex.from_json(raw, f"store {self.path}")
+            index = layout.LayoutIndex.from_json(raw, f"store {self.path}")
         except ContentError as error:
             message = error.message
             raise StoreCorruptError(
@@ -191,6 +197,8 @@ class LayoutReader:
                 actual=error.actual,
                 hint="imgfetch fsck --repair sets it aside",
             ) from error
+        self._seen = (raw, index)
+        return index
 
 
 def _untrusted(path: str, actual: str) -> StoreCorruptError:

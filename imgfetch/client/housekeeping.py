@@ -105,9 +105,9 @@ class Pruned:
 
 def prune(with_: Collaborators, limits: Limits, *, dry_run: bool) -> Pruned:
     """See `Client.prune`."""
-    from imgfetch.workflow.evict import choose
+    from imgfetch.workflow.evict import Limits, choose
 
-    names = choose(_candidates(with_), limits)
+    names = [] if limits == Limits() else choose(_candidates(with_), limits)
     if dry_run:
         return _prospect(with_, names)
     for name in names:
@@ -166,7 +166,9 @@ def _candidates(with_: Collaborators) -> list[Candidate]:
     from imgfetch.workflow.usage import containers_of, running
 
     own = with_.own_store
-    snapshots = all_snapshots(_snapshots(with_))
+    serving: dict[str, list[Snapshot]] = {}
+    for snapshot in all_snapshots(_snapshots(with_)):
+        serving.setdefault(snapshot.serves, []).append(snapshot)
     by_snapshot = running(f"{with_.settings.store}/runs")
     own_names = {name for name, _ in own.entries()}
     candidates = []
@@ -176,9 +178,8 @@ def _candidates(with_: Collaborators) -> list[Candidate]:
         found = map(own.find, reach([entry.descriptor], with_.store))
         parts = {str(blob.digest): blob.size for blob in found if blob is not None}
         chains = {name for image in entry.images for name in chain_names(image.layers)}
-        for snapshot in snapshots:
-            if snapshot.serves in chains:
-                parts[f"{snapshot.mapping}/{snapshot.name}"] = snapshot.size
+        for snapshot in (one for chain in chains for one in serving.get(chain, ())):
+            parts[f"{snapshot.mapping}/{snapshot.name}"] = snapshot.size
         # Entries without a name, and what is no image, are other tools'.
         foreign = entry.name is None or not entry.images
         needed = foreign or bool(containers_of(entry.images, by_snapshot))
