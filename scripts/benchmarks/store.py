@@ -1,4 +1,4 @@
-"""A store with a thousand images and ten thousand blobs, beside one with a single image."""
+"""A store with many images, beside one with a single image."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_IMAGES = 1000
-_BLOBS = 10_000
-# Besides its layers, an image has a manifest and a config.
-_LAYERS = _BLOBS // _IMAGES - 2
+# With its manifest and its config an image has ten blobs.
+_LAYERS = 8
 
 
-def bench_store(rounds: int) -> None:
-    """Measures commands on both stores and prints a table."""
+def bench_store(rounds: int, images: int) -> None:
+    """Measures commands on both stores and prints a table.
+
+    Args:
+        rounds: how often.
+        images: in the large store.
+    """
     with scratch() as directory, docker_registry(directory / "registry") as registry:
         layout = directory / "busybox"
         written = busybox_builder().write(layout)
         image = upload(registry.host, layout, written.descriptor, "bench/busybox", "1")
         stores = {"large": directory / "large", "small": directory / "small"}
-        _fill(stores["large"])
+        _fill(stores["large"], images)
         envs = {
             name: {**environment(directory), "IMGFETCH_STORE": str(store)}
             for name, store in stores.items()
@@ -38,7 +41,7 @@ def bench_store(rounds: int) -> None:
             run_once(env, IMGFETCH, "pull", image)
         count = sum(1 for _ in (stores["large"] / "blobs" / "sha256").iterdir())
         print(
-            f"{machine()}; a store of {_IMAGES + 1} images and {count} blobs beside one of"
+            f"{machine()}; a store of {images + 1} images and {count} blobs beside one of"
             f" one image; {rounds} rounds\n"
         )
         print("| | large, median ms | small, median ms | ratio | peak MiB |")
@@ -70,10 +73,10 @@ def _contender(name: str, argv: Sequence[str], env: Mapping[str, str]) -> Conten
     return Contender(name, lambda _: [[IMGFETCH, *argv]], env)
 
 
-def _fill(store: Path) -> None:
+def _fill(store: Path, images: int) -> None:
     """Makes a store's layout, each image with layers of its own."""
     entries = []
-    for number in range(_IMAGES):
+    for number in range(images):
         builder = ImageBuilder()
         for layer in range(_LAYERS):
             builder = builder.layer(f"{number}-{layer}".encode(), "none")

@@ -29,3 +29,15 @@ def test_bench_layers_prints_a_row_for_each_comparison(tmp_path: Path) -> None:
         ("unpack, stored", "umoci unpack"),
         ("unpack, stored", "gzip -dc, tar x"),
     } <= set(rows)
+
+
+def test_bench_store_prints_a_row_for_each_command() -> None:
+    require_tool("docker-registry")
+
+    done = subprocess.run(
+        [PROGRAM, "store", "--rounds=1", "--images=3"], capture_output=True, text=True, check=True
+    )
+
+    assert "4 images and 33 blobs" in done.stdout
+    rows = re.findall(r"^\| `(\w+)", done.stdout, re.MULTILINE)
+    assert {"images", "run", "pull"} <= set(rows)

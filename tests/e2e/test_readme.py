@@ -18,8 +18,8 @@ _BLOCK = re.compile(r"<!-- commands: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
 def commands(name: str) -> str:
     """The commands between two marks, of which there is one pair of each name."""
-    blocks = _BLOCK.findall((CHECKOUT / "README.md").read_text("utf-8"))
-    (text,) = [text for found, text in blocks if found == name]
+    blocks = _BLOCK.finditer((CHECKOUT / "README.md").read_text("utf-8"))
+    (text,) = [block[2] for block in blocks if block[1] == name]
     assert all(line.startswith("    ") for line in text.splitlines() if line)
     return text
 
@@ -55,12 +55,10 @@ def test_images_go_through_a_gap(tmp_path: Path) -> None:
 
     with docker_registry(tmp_path / "second") as second:
         printed = run(commands("there"), there, REGISTRY=second.host)
+        digests = {one: published.images[one].digest for one in references[1:]}
+        digests[published.multi] = published.indexes[published.multi].digest
         tops = {
-            f"{second.host}/base/{reference.partition('/')[2]}": top.digest
-            for reference, top in (
-                (published.multi, published.indexes[published.multi]),
-                *((one, published.images[one]) for one in references[1:]),
-            )
+            f"{second.host}/base/{one.partition('/')[2]}": digest for one, digest in digests.items()
         }
         copied = sorted(f"+ {name} {digest}" for name, digest in tops.items())
         # By the dry run and by the first copy; nothing by what has nothing to do.
