@@ -108,7 +108,7 @@ def test_p09_nothing_is_left_of_files_that_cannot_be_removed(anybody: Somebody) 
 
 
 def test_p10_one_id_is_root_and_that_is_told(plain_somebody: Somebody) -> None:
-    """P10: runc can't have another user there, nor groups, nor a group for terminals."""
+    """P10, R171: runc can't have another user there, nor groups, nor a group for terminals."""
     script = "id -u; id -G; grep ' /dev/pts ' /proc/mounts"
     options = ["-u", "405", "--group-add", "50"]
     result = plain_somebody.run(*options, command=["sh", "-c", script]).succeeded()
@@ -130,7 +130,7 @@ def in_pod(somebody: Somebody, *arguments: str) -> list[str]:
 @pytest.mark.parametrize("network", ["none", "host"])
 @pytest.mark.parametrize("kind", ["subid_somebody", "plain_somebody"])
 def test_p11_a_pod_runs_containers(request: pytest.FixtureRequest, kind: str, network: str) -> None:
-    """P11: the pod's /proc is bound, and the container is still process 1."""
+    """P11, R164: the pod's /proc is bound, and the container is still process 1."""
     somebody = request.getfixturevalue(kind)
     assert isinstance(somebody, Somebody)
     words = ["run", "--network", network, somebody.published.busybox]
@@ -146,7 +146,7 @@ def test_p11_a_pod_runs_containers(request: pytest.FixtureRequest, kind: str, ne
 
 
 def test_p11_nothing_outlives_a_killed_run_in_a_pod(plain_somebody: Somebody) -> None:
-    """P11: without a pid namespace around the runtime, a watchdog sees to it."""
+    """P11, R145, R164: without a pid namespace around the runtime, a watchdog sees to it."""
     words = ["run", "--network", "none", plain_somebody.published.busybox]
     process = subprocess.Popen(
         in_pod(plain_somebody, *words, "sh", "-c", "echo ready; sleep 68.375"),
@@ -213,7 +213,7 @@ def test_p14_users_are_looked_up_in_the_image_alone(anybody: Somebody) -> None:
 def test_p16_a_limit_that_an_ordinary_user_cannot_set_is_125(
     request: pytest.FixtureRequest,
 ) -> None:
-    """P16: crun would leave it out without a word."""
+    """P16, R161: crun would leave it out without a word."""
     for kind in ("subid_somebody", "plain_somebody"):
         somebody = request.getfixturevalue(kind)
         assert isinstance(somebody, Somebody)

@@ -138,6 +138,7 @@ def test_a_signal_before_the_container_runs_is_in_the_result(myself: Somebody) -
 def test_a_container_that_takes_too_long_is_stopped(
     anybody: Somebody, script: str, status: int
 ) -> None:
+    """R144: one that has no handler for the signal is killed."""
     path = anybody.workspace() / "result"
     options: list[str | Path] = ["--timeout", "1", "--stop-timeout", "0.5", "--result", path]
     anybody.run(*options, command=["sh", "-c", script]).exited(status)
@@ -204,6 +205,7 @@ def test_a_copy_is_kept_whole(anybody: Somebody) -> None:
 
 
 def test_an_init_reaps_and_passes_signals_on(anybody: Somebody) -> None:
+    """R144."""
     script = "sleep 60 & exec sleep 60"
     process = anybody.imgfetch.start(
         "run", "--network", "none", "--init", anybody.published.busybox,
