@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.client.containers import (
     decide_network,
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from imgfetch.bundle.host import HostFacts
     from imgfetch.bundle.options import PublishedPort, RunOptions
     from imgfetch.client.collaborators import Collaborators
+    from imgfetch.fs.idmap import IdMapping
+    from imgfetch.interfaces import Snapshotter
     from imgfetch.oci.image import Image
     from imgfetch.runtime.program import RuntimeProgram
     from imgfetch.runtime.runc import Runc
@@ -77,21 +79,9 @@ def run(
     network, helper = decide_network(with_, options)
     program = with_.runtime(supervision.runtime)
     secrets = _prepare(options, supervision)
-    with with_.store.lease():
-        alongside = unpacking_alongside(with_, options, supervision.rootfs_mode)
-        image = obtain(with_, name, platform, policy, alongside)
-        if supervision.record:
-            supervision.record.digest = str(image.descriptor.digest)
-        mounted = mounted_images(with_, options.files, platform, policy)
-        options, mapping = enter_namespaces(with_, options)
-        snapshotter = with_.snapshotter(
-            mapping,
-            mode=supervision.rootfs_mode,
-            content=with_.store,
-            path=with_.settings.store,
-        )
-        for one in (image, *mounted.values()):
-            snapshotter.prepare(one.layers)
+    image, mounted, options, mapping, snapshotter = _unpacked(
+        with_, name, options, supervision, platform, policy
+    )
     host = host_facts(mapping, find_cgroups(mapping), privileged=options.security.privileged)
     runtime = _runtime(with_, program, image, options, supervision, host)
     # The kernel shows fresh ones of both or of none.
@@ -119,6 +109,41 @@ def run(
     with_.close()
     supervision.detached.start(supervise, runs)
     return 0
+
+
+class _Unpacked(NamedTuple):
+    image: Image
+    mounted: dict[str, Image]
+    options: RunOptions
+    mapping: IdMapping
+    snapshotter: Snapshotter
+
+
+def _unpacked(
+    with_: Collaborators,
+    name: str,
+    options: RunOptions,
+    supervision: Supervision,
+    platform: str | None,
+    policy: Policy,
+) -> _Unpacked:
+    """All images of a run in the store and unpacked, and this process in namespaces of its own."""
+    with with_.store.lease():
+        alongside = unpacking_alongside(with_, options, supervision.rootfs_mode)
+        image = obtain(with_, name, platform, policy, alongside)
+        if supervision.record:
+            supervision.record.digest = str(image.descriptor.digest)
+        mounted = mounted_images(with_, options.files, platform, policy)
+        options, mapping = enter_namespaces(with_, options)
+        snapshotter = with_.snapshotter(
+            mapping,
+            mode=supervision.rootfs_mode,
+            content=with_.store,
+            path=with_.settings.store,
+        )
+        for one in (image, *mounted.values()):
+            snapshotter.prepare(one.layers)
+    return _Unpacked(image, mounted, options, mapping, snapshotter)
 
 
 def _prepare(options: RunOptions, supervision: Supervision) -> tuple[bytes, ...]:
