@@ -80,7 +80,8 @@ def _refuse_used(with_: Collaborators, names: list[str]) -> None:
             containers = containers_of(entry.images, by_snapshot)
             if containers:
                 message = f"{entry.name} is used by container {', '.join(containers)}"
-                raise StoreError(message, hint="wait for it to end, or use --force")
+                hint = "wait for its end (rm it, if it is detached), or use --force"
+                raise StoreError(message, hint=hint)
 
 
 # Freeing

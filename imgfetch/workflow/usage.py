@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.fs.claim import claim_abandoned
-from imgfetch.runtime.layout import EXIT
+from imgfetch.runtime.layout import DETACHED, EXIT
 from imgfetch.snapshot.overlayfs import LINKS
 from imgfetch.snapshot.unpacker import chain_names
 
@@ -68,7 +68,7 @@ def running(runs: str) -> dict[str, list[str]]:
             links = os.readlink(f"{path}/{LINKS}")
         except OSError:
             continue
-        if os.path.lexists(f"{path}/{EXIT}") or _is_alive(path):
+        if any(os.path.lexists(f"{path}/{one}") for one in (EXIT, DETACHED)) or _is_alive(path):
             snapshot = os.path.basename(os.path.dirname(links))
             by_snapshot.setdefault(snapshot, []).append(container_id)
     return by_snapshot

@@ -1,0 +1,390 @@
+"""Containers in the background: as everybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.people import Somebody
+from tests.e2e.published import Published
+from tests.e2e.traces import cgroups_with, eventually, mounts_with, processes_with
+from tests.support.cli import Imgfetch
+
+LOOP = "while :; do sleep 0.05; done"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Containers of a test that failed would be in the way of the others."""
+    persons = {"anybody", "myself", "with_many_ids", "subid_somebody", "plain_somebody"}
+    everybody = [request.getfixturevalue(name) for name in persons & set(request.fixturenames)]
+    yield
+    for somebody in everybody:
+        ids = somebody.imgfetch("ps", "-aq").lines
+        if ids:
+            somebody.imgfetch("rm", "-f", *ids).succeeded()
+
+
+def start(somebody: Somebody, *options: str | Path, script: str = LOOP) -> str:
+    """Starts a container; returns its id."""
+    said = somebody.run("-d", *options, command=["sh", "-c", script]).succeeded()
+    assert said.errors == ""
+    (container_id,) = said.lines
+    assert re.fullmatch("[0-9a-f]{64}", container_id)
+    return container_id
+
+
+def listed(somebody: Somebody) -> dict[str, dict[str, Any]]:
+    """What ``ps`` tells, by id."""
+    raw = somebody.imgfetch("ps", "-a", "--format", "json").succeeded().stdout
+    return {entry["id"]: entry for entry in json.loads(raw)}
+
+
+def monitor_of(somebody: Somebody, container_id: str) -> int:
+    facts = json.loads(
+        (somebody.imgfetch.store / "runs" / container_id / "detached.json").read_text()
+    )
+    pid = facts["monitor"]["pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def test_the_life_of_a_container(anybody: Somebody) -> None:
+    trap = "echo out; echo err >&2; trap 'echo bye; exit 9' TERM; " + LOOP
+    container = start(anybody, "--name", "life", "-l", "a=b", script=trap)
+    entry = listed(anybody)[container]
+    assert (entry["name"], entry["state"], entry["exitCode"]) == ("life", "running", None)
+    assert (entry["labels"], entry["command"]) == ({"a": "b"}, ["sh", "-c", trap])
+    assert entry["pid"] in {int(line.partition(":")[0]) for line in processes_with("echo bye")}
+    assert "running" in anybody.imgfetch("ps").lines[1]
+
+    said = anybody.imgfetch("exec", "life", "sh", "-c", "id -u; ps; exit 5").exited(5)
+    assert said.lines[0] == "0"
+    assert "echo bye" in said.lines[2]
+    assert anybody.imgfetch("stop", container[:10]).succeeded().lines == [container[:10]]
+    assert anybody.imgfetch("ps", "-q").lines == []
+    assert anybody.imgfetch("wait", "life").succeeded().lines == ["9"]
+    assert listed(anybody)[container]["state"] == "exited"
+    logs = anybody.imgfetch("logs", "life").succeeded()
+    assert (logs.stdout, logs.stderr) == (b"out\nbye\n", b"err\n")
+
+    anybody.run(command=["true"]).succeeded()  # clears up behind the dead, and only those
+    assert container in listed(anybody)
+    anybody.imgfetch("rm", "life").succeeded()
+    assert listed(anybody) == {}
+    assert not (anybody.imgfetch.store / "runs" / container).exists()
+    assert mounts_with(container) == processes_with(container) == cgroups_with(container) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "status"),
+    [
+        ([], ["no-such-command"], 127),
+        ([], ["/etc/passwd"], 126),
+        (["-u", "no-such-user"], ["true"], 125),
+        (["-v", "/no/such:/x"], ["true"], 125),
+        (["--keep"], ["true"], 125),
+        (["--result", "/tmp/x"], ["true"], 125),
+    ],
+)
+def test_what_fails_before_the_start_is_told_as_in_the_foreground(
+    myself: Somebody, options: list[str], command: list[str], status: int
+) -> None:
+    """R140."""
+    said = myself.run("-d", *options, command=command).exited(status)
+    assert said.stdout == b""
+    assert said.errors.startswith("imgfetch: ")
+    assert "bug" not in said.errors
+    assert list((myself.imgfetch.store / "runs").glob("[0-9a-f]*")) == []
+
+
+def test_the_runtimes_own_failure_is_told(subid_somebody: Somebody) -> None:
+    patch = subid_somebody.workspace() / "patch"
+    patch.write_text(json.dumps({"process": {"cwd": "/etc/passwd"}}))
+    said = subid_somebody.run("-d", "--spec-patch", patch, command=["true"])
+    assert said.returncode in {125, 126, 127}
+    assert "/etc/passwd" in said.errors
+    assert list((subid_somebody.imgfetch.store / "runs").glob("[0-9a-f]*")) == []
+
+
+def test_kill_9_of_the_monitor_takes_the_container_with_it(anybody: Somebody) -> None:
+    """R145, R146: it is dead then, its name is still taken, and its output is there."""
+    container = start(anybody, "--name", "doomed", script=f"trap '' TERM; echo last words; {LOOP}")
+    assert eventually(lambda: anybody.imgfetch("logs", "doomed").stdout == b"last words\n")
+    os.kill(monitor_of(anybody, container), signal.SIGKILL)
+    assert eventually(lambda: not processes_with("last words"))
+    assert anybody.imgfetch("wait", "doomed").succeeded().lines == ["137"]
+    entry = listed(anybody)[container]
+    assert (entry["state"], entry["exitCode"], entry["pid"]) == ("dead", None, None)
+    anybody.imgfetch("exec", "doomed", "true").exited(125)
+    anybody.imgfetch("kill", "doomed").exited(11)
+    anybody.run("--name", "doomed", command=["true"]).exited(125)
+    anybody.run(command=["true"]).succeeded()
+    assert cgroups_with(container) == []
+    assert anybody.imgfetch("logs", "doomed").stdout == b"last words\n"
+    anybody.imgfetch("rm", "doomed").succeeded()
+    anybody.run("--name", "doomed", command=["true"]).succeeded()
+
+
+def test_a_reboot_is_noticed(myself: Somebody) -> None:
+    """R146: another process may have the monitor's number by now."""
+    container = start(myself)
+    os.kill(monitor_of(myself, container), signal.SIGKILL)
+    assert eventually(lambda: listed(myself)[container]["state"] == "dead")
+    file = myself.imgfetch.store / "runs" / container / "detached.json"
+    facts = json.loads(file.read_text())
+    facts["monitor"] |= {"pid": os.getpid(), "boot_id": "before"}
+    file.write_text(json.dumps(facts))
+    assert listed(myself)[container]["state"] == "dead"
+    myself.imgfetch("rm", "-f", container).succeeded()
+
+
+def test_nothing_is_left_with_rm(subid_somebody: Somebody) -> None:
+    """The status of one that is gone is told to those who waited."""
+    container = start(
+        subid_somebody, "--rm", "--name", "brief", script=f"trap 'exit 7' USR1; {LOOP}"
+    )
+    waiting = subid_somebody.imgfetch.start("wait", "brief")
+    following = subid_somebody.imgfetch.start("logs", "-f", "brief")
+    assert eventually(
+        lambda: all(
+            f"/proc/{one.pid}/fd" and _has_open(one.pid, container) for one in (waiting, following)
+        )
+    )
+    subid_somebody.imgfetch("kill", "-s", "USR1", "brief").succeeded()
+    output, _ = waiting.communicate(timeout=30)
+    following.communicate(timeout=30)
+    assert (output, waiting.returncode, following.returncode) == (b"7\n", 0, 0)
+    assert listed(subid_somebody) == {}
+    assert eventually(lambda: not (subid_somebody.imgfetch.store / "runs" / container).exists())
+
+
+def _has_open(pid: int, word: str) -> bool:
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found.append(os.readlink(path))
+        except OSError:
+            continue
+    return any(word in one for one in found)
+
+
+def test_one_killed_with_rm_is_cleared_away_by_the_next_run(plain_somebody: Somebody) -> None:
+    container = start(plain_somebody, "--rm")
+    os.kill(monitor_of(plain_somebody, container), signal.SIGKILL)
+    directory = plain_somebody.imgfetch.store / "runs" / container
+
+    def is_gone() -> bool:
+        plain_somebody.run(command=["true"]).succeeded()
+        return not directory.exists()
+
+    assert eventually(is_gone)
+
+
+def test_one_that_ends_at_once_is_there_all_the_same(myself: Somebody) -> None:
+    container = start(myself, script="echo x; exit 3")
+    assert myself.imgfetch("wait", container).lines == ["3"]
+    assert myself.imgfetch("logs", container).stdout == b"x\n"
+    assert start(myself, "--rm", script="exit 3")
+
+
+def test_exec_takes_what_run_takes(anybody: Somebody) -> None:
+    start(anybody, "--name", "box", "-e", "A=1", "-w", "/tmp")
+    said = anybody.imgfetch("exec", "box", "sh", "-c", "echo $A $B; pwd; cat")
+    assert said.lines == ["1", "/tmp"]
+    said = anybody.imgfetch(
+        "exec", "-i", "-e", "B=2", "-e", "A", "-w", "/etc", "box", "sh", "-c",
+        "echo $A $B; pwd; cat", input="in\n",
+    )  # fmt: skip
+    assert said.lines == ["2", "/etc", "in"]
+    anybody.imgfetch("exec", "box", "no-such-command").exited(127)
+    anybody.imgfetch("exec", "box", "/etc/passwd").exited(126)
+    anybody.imgfetch("exec", "-w", "relative", "box", "true").exited(125)
+    anybody.imgfetch("exec", "-u", "nobody-here", "box", "true").exited(125)
+    anybody.imgfetch("exec", "no-such-container", "true").exited(125)
+    anybody.imgfetch("exec", "box", "sh", "-c", "kill -9 $$").exited(137)
+    assert anybody.imgfetch("exec", "-t", "box", "tty").succeeded().lines[0].startswith("/dev/")
+    anybody.imgfetch("exec", "-it", "box", "tty", input="").exited(125)
+    run = anybody.imgfetch.store / "runs"
+    assert list(run.glob("*/exec-*")) == []
+
+
+def test_exec_as_another_user(with_many_ids: Somebody) -> None:
+    start(with_many_ids, "--name", "users")
+    said = with_many_ids.imgfetch(
+        "exec", "-u", "12:34", "users", "sh", "-c", "id -u; id -g; touch /x"
+    )
+    assert said.lines == ["12", "34"]
+    assert said.returncode == 1
+
+
+def test_a_signal_to_exec_reaches_its_command(plain_somebody: Somebody) -> None:
+    start(plain_somebody, "--name", "box")
+    process = plain_somebody.imgfetch.start(
+        "exec", "box", "sh", "-c", f"trap 'exit 4' TERM; echo ready; {LOOP}"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 4
+
+
+def test_exec_ends_with_the_container(subid_somebody: Somebody) -> None:
+    start(subid_somebody, "--name", "box")
+    process = subid_somebody.imgfetch.start("exec", "box", "sh", "-c", f"echo ready; {LOOP}")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    subid_somebody.imgfetch("kill", "box").succeeded()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 137
+    assert b"bug" not in errors
+
+
+def test_stop_asks_first_and_kills_then(plain_somebody: Somebody) -> None:
+    """R144."""
+    container = start(plain_somebody, "--stop-timeout", "0.3", script=f"trap '' TERM; {LOOP}")
+    other = start(plain_somebody, "--stop-signal", "USR1", script=f"trap 'exit 8' USR1; {LOOP}")
+    plain_somebody.imgfetch("exec", container, "true").succeeded()
+    plain_somebody.imgfetch("exec", other, "true").succeeded()
+    plain_somebody.imgfetch("stop", container, other).succeeded()
+    assert plain_somebody.imgfetch("wait", container, other).lines == ["137", "8"]
+    plain_somebody.imgfetch("stop", container).succeeded()
+
+
+def test_rm_leaves_running_ones_alone_unless_forced(subid_somebody: Somebody) -> None:
+    container = start(subid_somebody, script=f"mkdir -m 0 /d; touch /d/x; {LOOP}")
+    assert "is running" in subid_somebody.imgfetch("rm", container).exited(11).errors
+    subid_somebody.imgfetch("rm", "-f", container).succeeded()
+    assert "no detached container" in subid_somebody.imgfetch("rm", container).exited(11).errors
+    assert list((subid_somebody.imgfetch.store / "runs").glob("[0-9a-f]*")) == []
+
+
+def test_logs_in_part_with_times_and_while_they_are_written(myself: Somebody) -> None:
+    start(myself, "--name", "log", script="for i in 1 2 3; do echo $i; done; printf part")
+    myself.imgfetch("wait", "log").succeeded()
+    logs = myself.imgfetch
+    assert logs("logs", "log").stdout == b"1\n2\n3\npart"
+    assert logs("logs", "--tail", "2", "log").stdout == b"3\npart"
+    assert logs("logs", "-f", "-n", "0", "log").stdout == b""
+    assert logs("logs", "--since", "1h", "log").stdout == b"1\n2\n3\npart"
+    assert logs("logs", "--since", "2100-01-01T00:00:00Z", "log").stdout == b""
+    first = logs("logs", "-t", "log").lines[0]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z 1", first)
+    logs("logs", "--since", "yesterday", "log").exited(2)
+
+
+def test_following_shows_lines_as_they_come(subid_somebody: Somebody) -> None:
+    script = "echo one; while [ ! -e /go ]; do sleep 0.05; done; echo two"
+    start(subid_somebody, "--name", "log", script=script)
+    process = subid_somebody.imgfetch.start("logs", "-f", "log")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"one\n"
+    subid_somebody.imgfetch("exec", "log", "touch", "/go").succeeded()
+    output, _ = process.communicate(timeout=30)
+    assert (output, process.returncode) == (b"two\n", 0)
+
+
+def test_the_caller_is_let_go(plain_somebody: Somebody) -> None:
+    """R100: whoever reads until the end of the pipe would wait for the container."""
+    script = '"$@" 5>&1; echo done'
+    process = plain_somebody.imgfetch.start(
+        "run", "-d", "-i", "--network", "none", plain_somebody.published.busybox,
+        "sh", "-c", LOOP,
+        wrapper=["sh", "-c", script, "sh"],
+    )  # fmt: skip
+    output, errors = process.communicate(timeout=30)
+    container, done = output.decode().splitlines()
+    assert (len(container), done, errors) == (64, "done", b"")
+    assert listed(plain_somebody)[container]["state"] == "running"
+    monitor = monitor_of(plain_somebody, container)
+    assert os.getsid(monitor) != os.getsid(0)
+    assert os.getpgid(monitor) != monitor  # not the session's leader: it gets no terminal
+
+
+@pytest.mark.parametrize("options", [["-i"], ["-it"]])
+def test_a_shell_stays_without_anybody_at_it(subid_somebody: Somebody, options: list[str]) -> None:
+    said = subid_somebody.run("-d", "--name", "shell", *options, command=["sh"]).succeeded()
+    assert subid_somebody.imgfetch("exec", "shell", "cat", "/proc/1/comm").succeeded().lines == [
+        "sh"
+    ]
+    assert listed(subid_somebody)[said.lines[0]]["state"] == "running"
+
+
+def test_files_about_a_container(plain_somebody: Somebody) -> None:
+    place = plain_somebody.workspace()
+    container = start(plain_somebody, "--cidfile", place / "cid", "--pidfile", place / "pid")
+    assert (place / "cid").read_text() == f"{container}\n"
+    assert eventually((place / "pid").exists)
+    assert int((place / "pid").read_text()) == listed(plain_somebody)[container]["pid"]
+    plain_somebody.run("-d", "--cidfile", place / "cid", command=["true"]).exited(125)
+
+
+def test_ids_of_ones_own_choice(subid_somebody: Somebody) -> None:
+    """Root in there is not the store's owner then."""
+    subid_somebody.run("--userns", "keep-id", command=["true"]).succeeded()
+    container = start(
+        subid_somebody, "--userns", "keep-id", "--name", "kept", script=f"id -u; {LOOP}"
+    )
+    assert subid_somebody.imgfetch.user
+    own = subid_somebody.imgfetch.user.uid
+    assert eventually(lambda: subid_somebody.imgfetch("logs", "kept").lines == [str(own)])
+    assert listed(subid_somebody)[container]["state"] == "running"
+    assert subid_somebody.imgfetch("exec", "kept", "id", "-u").succeeded().lines == [str(own)]
+    subid_somebody.imgfetch("stop", "-t", "0", "kept").succeeded()
+    assert subid_somebody.imgfetch("wait", "kept").lines == ["137"]
+    subid_somebody.imgfetch("rm", "kept").succeeded()
+    assert list((subid_somebody.imgfetch.store / "runs").glob("[0-9a-f]*")) == []
+
+
+def test_an_image_in_use_is_not_removed(imgfetch: Imgfetch, published: Published) -> None:
+    image = published.bare
+    newcomer = Somebody(imgfetch, published)
+    said = newcomer.run("-d", image=image, command=["sleep", "60"]).succeeded()
+    assert "is used by" in newcomer.imgfetch("rmi", image).exited(11).errors
+    newcomer.imgfetch("stop", "-t", "0", said.lines[0]).succeeded()
+    assert "is used by" in newcomer.imgfetch("rmi", image).exited(11).errors
+    newcomer.imgfetch("rm", said.lines[0]).succeeded()
+    newcomer.imgfetch("rmi", image).succeeded()
+
+
+def test_a_time_limit_holds(plain_somebody: Somebody) -> None:
+    container = start(plain_somebody, "--timeout", "0.5", "--stop-timeout", "0.2")
+    assert plain_somebody.imgfetch("wait", container).lines == ["137"]
+
+
+def test_a_caller_that_is_interrupted_takes_the_run_with_it(myself: Somebody) -> None:
+    fifo = myself.workspace() / "fifo"
+    os.mkfifo(fifo)
+    process = myself.imgfetch.start(
+        "run", "-d", "--network", "none", "--secret", f"id=x,src={fifo}",
+        myself.published.busybox, "sleep", "60",
+    )  # fmt: skip
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode in {143, -signal.SIGTERM}
+    assert listed(myself) == {}
+
+
+def test_a_run_in_the_foreground_imports_nothing_of_this(myself: Somebody) -> None:
+    """Warm runs are to be fast."""
+    said = myself.imgfetch(
+        "run", "--network", "none", myself.published.busybox, "true",
+        env={"PYTHONPROFILEIMPORTTIME": "1"},
+    ).succeeded()  # fmt: skip
+    imported = {line.rpartition("|")[2].strip() for line in said.errors.splitlines()}
+    assert "imgfetch.workflow.run" in imported
+    room = "imgfetch.runtime"
+    ours = {f"{room}.{name}" for name in ("containers", "monitor", "output", "execution")}
+    ours |= {f"imgfetch.workflow.{name}" for name in ("detach", "control", "execute", "result")}
+    assert imported & ours == set()
