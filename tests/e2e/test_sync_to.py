@@ -58,6 +58,7 @@ def skopeo(*argv: str) -> bytes:
 def test_everything_that_is_locked_arrives_with_its_digests(
     imgfetch: Imgfetch, published: Published, target: DockerRegistry
 ) -> None:
+    """R050: attestations in front of the images go along."""
     references = (published.layered, published.docker, published.multi)
     imgfetch("lock", "--all-platforms", *references).succeeded()
     arguments = ("sync", "--to", f"{target.host}/base")
