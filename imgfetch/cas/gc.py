@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 PARTIAL_AGE = 7 * 24 * 3600.0
 """Seconds after which nobody is expected to take up a broken transfer again."""
 
-_DIGEST_LOCKS = tuple(f"{algorithm}-" for algorithm in ENCODED_LENGTH)
+# Of content that is fetched, and of layers that are unpacked.
+_PASSING_LOCKS = (*(f"{algorithm}-" for algorithm in ENCODED_LENGTH), "snapshot-")
 _DOCUMENTS = mediatype.INDEXES | mediatype.MANIFESTS | mediatype.GENERIC
 
 
@@ -180,9 +181,9 @@ def _leftovers(root: str, partials_before: float) -> Iterator[str]:
         old = os.lstat(path).st_mtime < partials_before
         if is_temporary_name(name) or (name.endswith(PARTIAL) and old):
             yield path
-    # Whoever ends in good order removes the lock of a digest.
+    # Whoever ends in good order removes these.
     for name in _names(f"{root}/{LOCKS}"):
-        if name.startswith(_DIGEST_LOCKS):
+        if name.startswith(_PASSING_LOCKS):
             yield f"{root}/{LOCKS}/{name}"
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import StoreCorruptError, StoreError
 from imgfetch.fs import linux
-from imgfetch.fs.atomic import make_directories, make_directory, sync_directory, write_all
+from imgfetch.fs.atomic import make_directories, sync_directory, write_all
 from imgfetch.fs.claim import claim_abandoned, claim_shared, make_claimed
 from imgfetch.fs.removal import remove_tree
 from imgfetch.snapshot.overlayfs import LINKS
@@ -235,16 +235,19 @@ class SnapshotDirectory:
         """
         links = f"{self.path}/{names[-1]}/{LINKS}"
         if not os.path.isdir(links):
-            made = f"{links}.{os.urandom(8).hex()}"
-            make_directory(made)
-            for number, name in enumerate(names):
-                os.symlink(f"../../{name}/{TREE}", f"{made}/{number}")
-            # The name must not outlive a power loss that the links have not.
-            sync_directory(made)
+            made = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"
+            descriptor = make_claimed(made)
             try:
+                write_links(made, names)
+                # The name must not outlive a power loss that the links have not.
+                sync_directory(made)
                 os.rename(made, links)
             except OSError:  # another process was quicker
                 remove_tree(made)
+                if not os.path.isdir(links):
+                    raise
+            finally:
+                os.close(descriptor)
         return links
 
     def remove(self, name: str) -> bool:
@@ -287,6 +290,17 @@ class SnapshotDirectory:
 
 def _line(blobs: Sequence[tuple[str, ...]]) -> bytes:
     return " ".join(digest for own in blobs for digest in own).encode() + b"\n"
+
+
+def write_links(directory: str, names: Sequence[str]) -> None:
+    """Make the links to a stack.
+
+    Args:
+        directory: an empty one, which is or becomes `LINKS` of the topmost snapshot.
+        names: the whole stack, lowest first.
+    """
+    for number, name in enumerate(names):
+        os.symlink(f"../../{name}/{TREE}", f"{directory}/{number}")
 
 
 def _refuse_unsuitable(path: str) -> None:

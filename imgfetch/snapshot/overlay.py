@@ -15,7 +15,7 @@ from imgfetch.fs import linux
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
-from imgfetch.snapshot.directory import TREE, SnapshotRecord
+from imgfetch.snapshot.directory import TREE, SnapshotRecord, write_links
 from imgfetch.snapshot.lower import LowerView, drop_pointless
 from imgfetch.snapshot.overlayfs import LINKS, OPAQUE, USER_OPAQUE, mount_overlay
 from imgfetch.snapshot.stack import ROOTFS, inherit_root, make_upper, mount_stack, unmount_stack
@@ -164,9 +164,11 @@ class OverlaySnapshotter:
                 blob = str(layers[number].descriptor.digest)
                 staged.append((path, names[number], SnapshotRecord.of(parent, [blob], [stats])))
                 all_stats.append(stats)
+            links = f"{staged[-1][0]}/{LINKS}"
+            make_directory(links)
+            write_links(links, names[: missing[-1] + 1])
         finally:
             self._directory.publish(staged)
-        self._directory.link(names)
         self._unpacker.warn_of(all_stats)
 
     def _apply_alone(
