@@ -113,10 +113,12 @@ def _take_back(staging: str, directory: str) -> None:
             inner, *names = map(os.fsdecode, file.read().split(b"\0"))
     except FileNotFoundError:
         return
-    for name in names:
-        # What is still in there was not moved: its name in the target is somebody else's.
-        if not os.path.lexists(f"{staging}/{inner}/{name}"):
-            remove_tree(f"{directory}/{name}")
+    # What is still in there was not moved: its name in the target is somebody else's.
+    moved = [name for name in names if not os.path.lexists(f"{staging}/{inner}/{name}")]
+    if not inner and moved == names:
+        return  # a bundle, and whole: somebody may be using it
+    for name in moved:
+        remove_tree(f"{directory}/{name}")
 
 
 def _take_over(directory: str, status: os.stat_result, attributes: Mapping[str, bytes]) -> None:
