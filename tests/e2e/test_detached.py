@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.e2e.people import Somebody
@@ -215,6 +216,21 @@ def test_exec_takes_what_run_takes(anybody: Somebody) -> None:
     anybody.imgfetch("exec", "-it", "box", "tty", input="").exited(125)
     run = anybody.imgfetch.store / "runs"
     assert list(run.glob("*/exec-*")) == []
+
+
+def test_exec_on_a_terminal(plain_somebody: Somebody) -> None:
+    start(plain_somebody, "--name", "box")
+    command = plain_somebody.imgfetch
+    program, *arguments = command.argv("exec", "-it", "box", "sh", "-c", "tty; read x; exit $x")
+    terminal: pexpect.spawn[str] = pexpect.spawn(
+        program, arguments, env=command.environment(), cwd=str(command.home), encoding="utf-8",
+        timeout=30,
+    )  # fmt: skip
+    terminal.expect("/dev/pts/")
+    terminal.sendline("6")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 6
 
 
 def test_exec_as_another_user(with_many_ids: Somebody) -> None:
