@@ -101,14 +101,17 @@ def _applier(with_: Collaborators, host: HostFacts, unpacking: Unpacking) -> Lay
     from imgfetch.layer.ownership import ExactOwners, MappedOwners, Owners, SingleOwner
 
     owners: Owners
+    recorded = False
     if unpacking.ids is not None:
         owners = MappedOwners(unpacking.ids.uids, unpacking.ids.gids)
     elif host.user_namespace is None:
         owners = SingleOwner() if host.ids.single else ExactOwners()
     else:
         _enter_single(with_)
-        owners = SingleOwner()
-    return Applier(ApplyOptions(owners=owners, keep_dirlinks=unpacking.keep_dirlinks))
+        owners, recorded = SingleOwner(), True
+    return Applier(
+        ApplyOptions(owners=owners, record_owners=recorded, keep_dirlinks=unpacking.keep_dirlinks)
+    )
 
 
 def _write_config(

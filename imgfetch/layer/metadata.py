@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.errors import LayerError
 from imgfetch.layer.failure import elsewhere
+from imgfetch.layer.recorded import record_owner
 from imgfetch.layer.xattrs import XattrWriter
 from imgfetch.tar.entry import printable
 
@@ -61,6 +62,7 @@ class MetadataWriter:
         self._policy = options.owners
         self.xattrs = XattrWriter(strict=options.strict_xattrs)
         self.unmapped = 0
+        self._records = options.record_owners
         self._owners: dict[tuple[int, int], Owner | None] = {}
         self._plans: dict[tuple[int, int, int, bool], _Plan] = {}
         # What files and directories get when they are made: the owner, and the modes that
@@ -88,6 +90,8 @@ class MetadataWriter:
             self.unmapped += 1
         if entry.xattrs:
             self.xattrs.set_all(fd, entry)
+        if plan.unmapped and self._records:
+            record_owner(fd, entry)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
 
     def finish_node(self, name: bytes, directory: int, entry: Entry) -> None:
@@ -108,6 +112,7 @@ class MetadataWriter:
             and entry.mode in self._directory_modes
             and not directory.inherits
             and not entry.xattrs
+            and not (self._records and (entry.uid or entry.gid))
             and self._owner_of(entry) in {None, self._natural_owner}
         )
 
@@ -132,6 +137,8 @@ class MetadataWriter:
         if directory.made_with is None:
             self.xattrs.clear_others(fd, entry)
         self.xattrs.set_all(fd, entry)
+        if self._records and owner is None:
+            record_owner(fd, entry)
         os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
 
     def owner(self, entry: Entry) -> Owner | None:

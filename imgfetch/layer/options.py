@@ -43,6 +43,8 @@ class ApplyOptions:
             of any /dev (null, zero, tty, …). What the kernel refuses is counted too.
         strict_xattrs: whether an extended attribute that may be set but can't is an
             error; otherwise it is counted.
+        record_owners: whether owners that were not set are written down in an extended
+            attribute that proot and umoci read (see `imgfetch.layer.recorded`).
         keep_dirlinks: whether a directory leaves a link to a directory in its place.
         read_ahead: whether a second thread decompresses and hashes.
         limits: see `Limits`.
@@ -51,6 +53,7 @@ class ApplyOptions:
     owners: Owners = field(default_factory=ExactOwners)
     devices: Literal["all", "standard", "none"] = "standard"
     strict_xattrs: bool = False
+    record_owners: bool = False
     keep_dirlinks: bool = False
     read_ahead: bool = True
     limits: Limits = field(default_factory=Limits)
