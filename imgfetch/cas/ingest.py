@@ -106,7 +106,7 @@ class Transfer:
         try:
             self._receive_verified(fd)
             with self._root.errors("write", needed=self._descriptor.size):
-                atomic.make_directory(os.path.dirname(self._target))
+                self._make_directory()
                 atomic.publish(fd, self._partial, self._target)
         except (VerificationError, NoSpaceError):
             self._forget()
@@ -118,6 +118,13 @@ class Transfer:
         finally:
             os.close(fd)
         self._progress.update(self._descriptor, "done", self._descriptor.size)
+
+    def _make_directory(self) -> None:
+        directory = os.path.dirname(self._target)
+        if not os.path.isdir(directory):
+            atomic.make_directory(directory)
+            # Names of blobs are synced in there, which is worth nothing without its own.
+            atomic.sync_directory(os.path.dirname(directory))
 
     def _open(self) -> int:
         for _ in range(2):

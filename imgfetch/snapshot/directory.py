@@ -279,9 +279,11 @@ class SnapshotDirectory:
         try:
             if not may_go():
                 return False
-            # Under a staging name first: half a tree must never have a snapshot's name.
+            # Under a staging name first: half a tree must never have a snapshot's name, also
+            # after a power loss.
             doomed = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"
             os.rename(path, doomed)
+            sync_directory(self.path)
             remove_tree(doomed)
         finally:
             os.close(descriptor)

@@ -69,10 +69,11 @@ class OverlaySnapshotter:
             NoSpaceError: no space or inodes left.
         """
         names = chain_names(layers)
-        # A snapshot is there only with all those below it: one look is enough.
         if not names:
             return
-        while not self._hold(names[-1]):
+        # The topmost one is removed first and keeps those below it, but a power loss may
+        # have kept its name and not theirs.
+        while not (self._hold(names[-1]) and all(map(self._directory.exists, names))):
             self._build(layers, names)
         self._verify(layers, names)
 

@@ -16,6 +16,7 @@ from imgfetch.fs.idmap import IdMapping
 from imgfetch.fs.removal import remove_tree
 from imgfetch.oci.image import Layer
 from imgfetch.snapshot.directory import SnapshotDirectory
+from imgfetch.snapshot.unpacker import chain_names
 from tests.support.contents import Device, File
 from tests.support.forked import in_namespaces
 from tests.support.snapshots import (
@@ -114,6 +115,21 @@ def test_a_killed_process_is_cleaned_up_after(mode: str, place: Place, any_user:
     assert "/staging-" in left[0]
     assert text == "top"
     assert not any("staging" in name for name in store.snapshots())
+
+
+def test_a_layer_whose_name_a_power_loss_took_is_unpacked_again(place: Place) -> None:
+    """R093: of several names that were given at once any may be gone, the lowest too."""
+    store = place(None)
+
+    def work(mapping: IdMapping) -> set[str]:
+        layers = [BASE, MIDDLE, TOP]
+        store.snapshotter(mapping).prepare(layers)
+        for lost in chain_names(layers)[:2]:
+            remove_tree(store.path / "snapshots" / mapping.name / lost)
+        _, root = mounted(Store(store.path), layers, mapping)
+        return set(snapshot_tree(root))
+
+    assert in_namespaces(work) == EXPECTED
 
 
 def test_a_store_on_an_overlay_is_run_from_memory(place: Place) -> None:

@@ -197,7 +197,7 @@ def test_a_blob_is_on_the_disk_before_it_has_its_name(
     monkeypatch.setattr(os, "rename", recorded_rename)
     store.ingest(incoming.content, progress)
     name = partial_file(store, incoming.descriptor).name
-    assert steps == [f"sync {name}", "rename", "sync sha256"]
+    assert steps == ["sync blobs", f"sync {name}", "rename", "sync sha256"]
 
 
 def test_memory_stays_flat(store: LayoutStore, progress: RecordedProgress, tmp_path: Path) -> None:
