@@ -16,7 +16,7 @@ from imgfetch.errors import StoreError, UsageError
 from imgfetch.fs.atomic import publish, sync_directory, write_all
 from imgfetch.fs.beside import beside, make_directory_beside, make_file_beside
 from imgfetch.fs.removal import remove_tree
-from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.fs.space import is_no_space, no_space, no_space_told
 from imgfetch.tar.compressor import new_compressor
 
 if TYPE_CHECKING:
@@ -84,12 +84,13 @@ def staged_path(path: str) -> Generator[str]:
     temporary = beside(f"{path}.image")
     with output_errors(path):
         try:
-            yield temporary
-            fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                publish(fd, temporary, path)
-            finally:
-                os.close(fd)
+            with no_space_told(_place(path)):
+                yield temporary
+                fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    publish(fd, temporary, path)
+                finally:
+                    os.close(fd)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -115,10 +116,11 @@ def staged_directory(path: str) -> Generator[str]:
             raise UsageError(message, hint="name a new or an empty directory")
         temporary, fd = make_directory_beside(path)
         try:
-            yield temporary
-            _sync_tree(temporary)
-            os.rename(temporary, path)
-            sync_directory(os.path.dirname(path) or ".")
+            with no_space_told(_place(path)):
+                yield temporary
+                _sync_tree(temporary)
+                os.rename(temporary, path)
+                sync_directory(os.path.dirname(path) or ".")
         except BaseException:
             with suppress(OSError):
                 remove_tree(temporary)
@@ -135,8 +137,9 @@ def _descriptor(target: Target) -> Generator[int]:
         # Readable for whom the umask says, as with any program that makes a file.
         temporary, fd = make_file_beside(target, 0o666)
         try:
-            yield fd
-            publish(fd, temporary, target)
+            with no_space_told(_place(target)):
+                yield fd
+                publish(fd, temporary, target)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.errors import NoSpaceError
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 _STEP = 1024
+_FEW = 32
+_ENOUGH = 1 << 20
 
 
 class Free(NamedTuple):
@@ -50,23 +56,21 @@ def no_space(path: str, *, needed: int = 0, error: OSError | None = None) -> NoS
     """The error for a full file system.
 
     Args:
-        path: an existing directory on it.
+        path: a directory on it; where it could not even be made, the one above counts.
         needed: bytes that were still to be written, 0 where nobody knows.
         error: what the system said, where it was tried.
     """
-    try:
-        room = free(path)
-    except OSError:
-        room = Free(None, None)
+    room = _free_above(path)
     if error is not None and error.errno == errno.EDQUOT:
         return NoSpaceError(
             f"the disk quota is used up where {path} is",
             expected=readable(needed) if needed else None,
             hint="make room or raise the quota, then run the command again",
         )
-    if room.inodes == 0:
+    if _is_short_of_inodes(room, needed):
         return NoSpaceError(
             f"no inodes left on the file system of {path}",
+            actual=f"{room.inodes} free" if room.inodes else None,
             hint="delete files (their number counts, not their size), then run the command again",
         )
     return NoSpaceError(
@@ -75,6 +79,46 @@ def no_space(path: str, *, needed: int = 0, error: OSError | None = None) -> NoS
         actual=f"{readable(room.bytes)} free" if room.bytes is not None else None,
         hint="make room, then run the command again",
     )
+
+
+def _is_short_of_inodes(room: Free, needed: int) -> bool:
+    """Whether inodes are the reason: a few may have come free since, or too few for the step."""
+    if room.inodes is None or room.inodes >= _FEW:
+        return False
+    return room.inodes == 0 or room.bytes is None or room.bytes > max(needed, _ENOUGH)
+
+
+def _free_above(path: str) -> Free:
+    while True:
+        try:
+            return free(path or ".")
+        except FileNotFoundError:
+            above = os.path.dirname(path)
+            if above == path:
+                return Free(None, None)
+            path = above
+        except OSError:
+            return Free(None, None)
+
+
+@contextmanager
+def no_space_told(path: str) -> Generator[None]:
+    """Tell a full file system from other errors of the system.
+
+    To be left before anything is removed: the error says how much room there is.
+
+    Args:
+        path: a directory on the file system.
+
+    Raises:
+        NoSpaceError: no space or inodes left.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_no_space(error):
+            raise no_space(path, error=error) from error
+        raise
 
 
 def require(path: str, needed: int) -> None:

@@ -11,12 +11,15 @@ import re
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import CommandError, RuntimeFailedError
+from imgfetch.fs.space import free
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LOG_LIMIT = 1 << 20
 _MESSAGE_LIMIT = 1000
+_LITTLE = 64 << 10
+_FEW = 16
 # The failing step has to be execve(2) of the command: mounts fail with the same words.
 _EXEC = r"exec(?:: \"| container process\b| `).*"
 _NOT_FOUND = re.compile(
@@ -54,14 +57,24 @@ def failure(runtime: str, log: Path, status: int) -> RuntimeFailedError:
     if said is None:
         how = f"status {status}" if status >= 0 else f"signal {-status}"
         message = f"{runtime} ended with {how} and said nothing"
-        return RuntimeFailedError(message)
+        return RuntimeFailedError(message, hint=_shortage(log.parent))
     text = _NOISE.sub("", said)[:_MESSAGE_LIMIT]
     if _NOT_FOUND.search(said):
         return CommandError(f"{runtime}: {text}", status=127)
     if _NOT_EXECUTABLE.search(said):
         return CommandError(f"{runtime}: {text}", status=126)
     hint = next((hint for pattern, hint in _HINTS if pattern.search(said)), None)
-    return RuntimeFailedError(f"{runtime}: {text}", hint=hint)
+    return RuntimeFailedError(f"{runtime}: {text}", hint=hint or _shortage(log.parent))
+
+
+def _shortage(directory: Path) -> str | None:
+    """What a runtime may have wanted: on a full disk it can't even say so."""
+    room = free(f"{directory}")
+    if room.bytes is not None and room.bytes < _LITTLE:
+        return f"hardly any space is left on the file system of {directory}"
+    if room.inodes is not None and room.inodes < _FEW:
+        return f"hardly any inodes are left on the file system of {directory}"
+    return None
 
 
 def last_error(log: Path) -> str | None:

@@ -26,6 +26,7 @@ from imgfetch.fs import linux
 from imgfetch.fs.atomic import make_directories, sync_directory, write_all
 from imgfetch.fs.claim import claim_abandoned, claim_shared, make_claimed
 from imgfetch.fs.removal import remove_tree
+from imgfetch.fs.space import no_space_told
 from imgfetch.snapshot.overlayfs import LINKS
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ class SnapshotDirectory:
         What dead processes left of theirs is removed first.
 
         Raises:
+            NoSpaceError: no space or inodes left, also for what is made in it.
             StoreError: the file system can't hold root filesystems.
         """
         make_directories(self.path)
@@ -186,8 +188,9 @@ class SnapshotDirectory:
         path = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"
         descriptor = make_claimed(path)
         try:
-            _refuse_unsuitable(path)
-            yield path
+            with no_space_told(self.path):
+                _refuse_unsuitable(path)
+                yield path
         finally:
             try:
                 remove_tree(path)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
+from imgfetch.fs.space import no_space_told
 from imgfetch.snapshot.directory import TREE, SnapshotRecord
 from imgfetch.snapshot.duplicate import copy_tree
 from imgfetch.snapshot.stack import ROOTFS, unmount_stack
@@ -68,7 +69,7 @@ class FlatSnapshotter:
         for name in self.stack(layers):
             lock = f"{self._locks}/snapshot-{self._mapping.name}-{name}"
             while not self.hold(name):
-                with locked(lock, unlink=True):
+                with no_space_told(self._locks), locked(lock, unlink=True):
                     if not self._directory.exists(name):
                         self._build(layers, name)
             self._verify(layers, name)

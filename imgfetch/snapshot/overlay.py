@@ -15,6 +15,7 @@ from imgfetch.fs import linux
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
+from imgfetch.fs.space import no_space_told
 from imgfetch.snapshot.directory import TREE, SnapshotRecord, write_links
 from imgfetch.snapshot.lower import LowerView, drop_pointless
 from imgfetch.snapshot.overlayfs import LINKS, OPAQUE, USER_OPAQUE, mount_overlay
@@ -104,7 +105,7 @@ class OverlaySnapshotter:
         return True
 
     def _build(self, layers: Sequence[Layer], names: Sequence[str]) -> None:
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, no_space_told(self._locks):
             missing = [
                 number for number, name in enumerate(names) if not self._hold_or_lock(name, stack)
             ]

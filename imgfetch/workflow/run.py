@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.bundle.directory import write_run_config
 from imgfetch.bundle.host import Place
+from imgfetch.fs.space import no_space_told
 from imgfetch.runtime.identifiers import new_container_id
 from imgfetch.runtime.rundir import RunDirectory, collect_dead
 
@@ -62,6 +63,7 @@ def run(
         BundleError: the options, or what the image says, are impossible here.
         CommandError: the command can't be started.
         RuntimeFailedError: the runtime failed.
+        NoSpaceError: no space or inodes left for the run's own files.
     """
     collect_dead(runs)
     with ExitStack() as stack:
@@ -69,6 +71,7 @@ def run(
         stack.callback(extras.leave if extras else RunDirectory.remove, directory)
         # Before the mount: one that fails in the middle has to be undone too.
         stack.callback(snapshotter.unmount, directory.path)
+        stack.enter_context(no_space_told(str(directory.path)))
         # It comes up while the container is being made.
         connection = extras.connect(directory, stack) if extras else None
         path, container_id = str(directory.path), directory.container_id

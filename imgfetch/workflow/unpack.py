@@ -18,7 +18,7 @@ from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.claim import claim_abandoned, make_claimed
 from imgfetch.fs.filesystem import shortcoming
 from imgfetch.fs.removal import remove_tree
-from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.fs.space import is_no_space, no_space, no_space_told
 from imgfetch.snapshot.merge import unpack_merged
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ def _staging(directory: str) -> Generator[str]:
         if reason is not None:
             hint = "name a directory on another file system"
             raise InvalidOptionError(reason, hint=hint)
-        yield path
+        with no_space_told(directory):
+            yield path
     finally:
         remove_tree(path)
         os.close(claim)
