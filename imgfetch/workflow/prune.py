@@ -51,8 +51,16 @@ def all_snapshots(snapshots: str) -> list[Snapshot]:
     return [
         Snapshot(mapping, name, _size(directory, name))
         for mapping, directory in directories.items()
-        for name in directory.names()
+        for name in _names(directory)
     ]
+
+
+def _names(directory: SnapshotDirectory) -> list[str]:
+    try:
+        return directory.names()
+    except PermissionError:
+        # Unpacked with other ids, of which one is its owner here: for who has them to see.
+        return []
 
 
 def _size(directory: SnapshotDirectory, name: str) -> int:

@@ -390,17 +390,3 @@ def test_a_caller_that_is_interrupted_takes_the_run_with_it(myself: Somebody) ->
     process.communicate(timeout=30)
     assert process.returncode in {143, -signal.SIGTERM}
     assert listed(myself) == {}
-
-
-def test_a_run_in_the_foreground_imports_nothing_of_this(myself: Somebody) -> None:
-    """Warm runs are to be fast."""
-    said = myself.imgfetch(
-        "run", "--network", "none", myself.published.busybox, "true",
-        env={"PYTHONPROFILEIMPORTTIME": "1"},
-    ).succeeded()  # fmt: skip
-    imported = {line.rpartition("|")[2].strip() for line in said.errors.splitlines()}
-    assert "imgfetch.workflow.run" in imported
-    room = "imgfetch.runtime"
-    ours = {f"{room}.{name}" for name in ("containers", "monitor", "output", "execution")}
-    ours |= {f"imgfetch.workflow.{name}" for name in ("detach", "control", "execute", "result")}
-    assert imported & ours == set()
