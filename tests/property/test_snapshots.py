@@ -158,21 +158,21 @@ def _check_many(
 
 @pytest.mark.parametrize("mode", ["overlay", "copy"])
 def test_mounted_stacks_are_what_the_model_says(mode: str) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, mode, 120), timeout=TIMEOUT)
+    in_namespaces(lambda mapping: _check_many(mapping, mode, 40), timeout=TIMEOUT)
 
 
 def test_they_are_for_an_ordinary_user_with_subordinate_ids(subid_user: User) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 60), subid_user, TIMEOUT)
+    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 20), subid_user, TIMEOUT)
 
 
 def test_they_are_for_an_ordinary_user_with_one_id(plain_user: User) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 60), plain_user, TIMEOUT)
+    in_namespaces(lambda mapping: _check_many(mapping, "overlay", 20), plain_user, TIMEOUT)
 
 
 def test_flattened_stacks_are_what_the_model_says() -> None:
     """Link groups too: nothing is copied up."""
-    in_namespaces(lambda mapping: _check_many(mapping, "flat", 150, check_flat), timeout=TIMEOUT)
+    in_namespaces(lambda mapping: _check_many(mapping, "flat", 50, check_flat), timeout=TIMEOUT)
 
 
 def test_they_are_for_an_ordinary_user_too(plain_user: User) -> None:
-    in_namespaces(lambda mapping: _check_many(mapping, "flat", 60, check_flat), plain_user, TIMEOUT)
+    in_namespaces(lambda mapping: _check_many(mapping, "flat", 20, check_flat), plain_user, TIMEOUT)
