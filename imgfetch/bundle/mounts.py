@@ -103,7 +103,7 @@ def parse_volume(text: str, *, cwd: str = "/") -> Mount:
     if len(parts) == 1:
         return VolumeMount(None, container_path(text, "volume"))
     source, destination = parts[0], container_path(parts[1], "volume")
-    options = _volume_options(text, parts[2].split(",") if len(parts) == 3 else [])  # noqa: PLR2004
+    options = _volume_options(text, parts[2].split(",") if len(parts) == 3 else [])  # noqa: PLR2004 - see above
     read_only = "ro" in options
     if "/" not in source and not source.startswith("."):
         if options - {"ro", "rw"}:
