@@ -46,7 +46,9 @@ def _contenders(directory: Path) -> list[Contender]:
         Contender("python -c pass", lambda _: [[f"{PYTHON}", "-I", "-c", "pass"]], env),
     ]
     if podman:
-        run = [podman, *storage, "run", "--rm", "--network=none", image, "true"]
+        # What it raises limits to by itself needs CAP_SYS_RESOURCE, which root may not have.
+        limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"]
+        run = [podman, *storage, "run", "--rm", "--network=none", *limits, image, "true"]
         contenders.append(Contender("podman run", lambda _: [run], env))
     return contenders
 
