@@ -100,17 +100,23 @@ class ContainerVerbs:
             name: the container.
             follow: whether to wait for more until it ends.
         """
+        from imgfetch.errors import StoreError
         from imgfetch.runtime.containers import find, read
         from imgfetch.runtime.layout import OUTPUT
         from imgfetch.runtime.output import entries
 
         container = find(self._runs, name)
+        try:
+            file = open(f"{container.path}/{OUTPUT}", "rb", buffering=0)  # noqa: SIM115 - see below
+        except FileNotFoundError as error:
+            message = f"container {container.container_id[:12]} is gone"
+            raise StoreError(message) from error
 
         def is_over() -> bool:
             now = read(self._runs, container.container_id, container.name)
             return now is None or now.state != "running"
 
-        with open(f"{container.path}/{OUTPUT}", "rb", buffering=0) as file:
+        with file:
             yield from entries(file, is_over=is_over if follow else None)
 
     def execute(self, name: str, command: Command) -> int:
@@ -161,7 +167,7 @@ class ContainerVerbs:
 
         Args:
             names: the containers.
-            force: kill those that run.
+            force: kill those that run, and pass over names that nothing has, or has any more.
 
         Yields:
             Each name, when its container is gone.
@@ -170,17 +176,18 @@ class ContainerVerbs:
             StoreError: one runs.
         """
         from imgfetch.errors import StoreError
-        from imgfetch.runtime.containers import find
+        from imgfetch.runtime.containers import find, find_any
         from imgfetch.workflow import control
 
-        found = [find(self._runs, name) for name in names]
-        for container in found:
+        look = find_any if force else find
+        found = [(name, one) for name in names if (one := look(self._runs, name))]
+        for _, container in found:
             if container.state == "running" and not force:
                 message = f"container {container.container_id[:12]} is running"
                 raise StoreError(message, hint="stop it, or use --force")
             control.end(container)
         enter = self._namespaces()
-        for name, container in zip(names, found, strict=True):
+        for name, container in found:
             enter()
             control.remove(container)
             yield name

@@ -142,6 +142,19 @@ def find(runs: str, wanted: str) -> Container:
     Raises:
         StoreError: there is none, or more than one.
     """
+    container = find_any(runs, wanted)
+    if container is None:
+        message = f"no detached container is called {wanted}"
+        raise StoreError(message, hint="imgfetch ps -a lists those there are")
+    return container
+
+
+def find_any(runs: str, wanted: str) -> Container | None:
+    """As `find`, and None where there is none.
+
+    Raises:
+        StoreError: there is more than one.
+    """
     names = _names(runs)
     ids = [one for one, name in names.items() if name == wanted] or [
         one for one in _ids(runs) if wanted and one.startswith(wanted)
@@ -152,8 +165,7 @@ def find(runs: str, wanted: str) -> Container:
     if found:
         message = f"more than one container has an id that begins with {wanted}"
         raise StoreError(message, hint="give more of the id")
-    message = f"no detached container is called {wanted}"
-    raise StoreError(message, hint="imgfetch ps -a lists those there are")
+    return None
 
 
 def read(runs: str, container_id: str, name: str | None) -> Container | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgfetch.runtime.containers import Container
 
 # Killed processes take a moment to end, and a supervisor to clear up behind them.
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 _PAUSES = (0.01, 0.1)
 
 
@@ -37,14 +37,9 @@ def kill(container: Container, number: int) -> None:
     if container.state != "running":
         message = f"container {container.container_id[:12]} does not run"
         raise StoreError(message)
-    pid = container.process()
+    pid = _process(container)
     if pid is None:
-        if _look(container) is None:
-            return  # it has ended since
-        message = (
-            f"the processes of container {container.container_id[:12]} can't be seen from here"
-        )
-        raise RuntimeFailedError(message, hint="it was started in another pid namespace")
+        return
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -91,7 +86,11 @@ def end(container: Container) -> None:
 
 
 def wait(container: Container) -> int:
-    """Wait for a container's end; returns its exit status."""
+    """Wait for a container's end; returns its exit status.
+
+    Raises:
+        StoreError: it was removed before that could be seen.
+    """
     if container.exit_status is not None:
         return container.exit_status
     # Of one that is removed at once only an open file can tell.
@@ -100,6 +99,9 @@ def wait(container: Container) -> int:
     ended = _look(container, running=False)
     if ended is not None and ended.exit_status is not None:
         return ended.exit_status
+    if descriptor is None and ended is None:
+        message = f"container {container.container_id[:12]} is gone, and its exit status with it"
+        raise StoreError(message, hint="--rm leaves nothing; wait for it before it ends")
     document = None if descriptor is None else read_ending(descriptor)
     status = document and document.get("exit_code")
     return status if isinstance(status, int) else KILLED
@@ -134,6 +136,27 @@ def remove(container: Container) -> None:
         raise StoreError(message) from error
     finally:
         os.close(claim)
+
+
+def _process(container: Container) -> int | None:
+    """A container's first process; None where it has ended.
+
+    Right after its start it is not there yet, and while a supervisor clears up no more:
+    both take a moment.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while (pid := container.process()) is None:
+        if _look(container) is None:
+            return None
+        name = f"container {container.container_id[:12]}"
+        if not container.facts.monitor.can_be_seen:
+            message = f"the processes of {name} can't be seen from here"
+            raise RuntimeFailedError(message, hint="it was started in another pid namespace")
+        if time.monotonic() > deadline:
+            message = f"{name} has no process, and does not end"
+            raise RuntimeFailedError(message)
+        time.sleep(_PAUSES[0])
+    return pid
 
 
 def _has_ended(container: Container, timeout: float | None) -> bool:

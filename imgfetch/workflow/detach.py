@@ -103,11 +103,12 @@ class Detached:
     def begin(self, directory: RunDirectory, stack: ExitStack) -> None:
         """Write down what the container is, and take its output from here on."""
         path = f"{directory.path}"
-        replace_file(f"{path}/{DETACHED}", self._facts().encode())
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._ending = os.open(f"{path}/{ENDING}", flags, PRIVATE_FILE)
         recorder = Recorder.start(f"{path}/{OUTPUT}")
         stack.callback(recorder.release)
+        # From here on others find it, with all that they will look for.
+        replace_file(f"{path}/{DETACHED}", self._facts().encode())
         self._give_to_owner(path)
         self._say(container_id=directory.container_id)
 

@@ -64,21 +64,33 @@ def execute(container: Container, command: Command, *, search_path: str, progres
         RuntimeFailedError: the runtime failed.
     """
     join(container)
-    process = _process(container.path, command, progress)
-    with _directory(container) as directory:
-        replace_file(f"{directory / PROCESS}", json.dumps(process).encode())
-        stdio = Stdio(command.interactive, command.tty)
-        return Execution(container, directory, search_path, stdio).run()
+    with _end_noticed(container):
+        process = _process(container.path, command, progress)
+        with _directory(container) as directory:
+            replace_file(f"{directory / PROCESS}", json.dumps(process).encode())
+            stdio = Stdio(command.interactive, command.tty)
+            return Execution(container, directory, search_path, stdio).run()
+
+
+@contextmanager
+def _end_noticed(container: Container) -> Generator[None]:
+    """Tell a container that ends meanwhile from a bug.
+
+    Its files are gone then, and nothing can be started in its pid namespace: ENOMEM.
+    """
+    try:
+        yield
+    except OSError as error:
+        if container.process() is None:
+            message = f"container {container.container_id[:12]} has ended"
+            raise StoreError(message) from error
+        raise
 
 
 @contextmanager
 def _directory(container: Container) -> Generator[Path]:
     directory = Path(container.path, f"exec-{os.urandom(_RANDOM).hex()}")
-    try:
-        make_directory(f"{directory}")
-    except FileNotFoundError as error:
-        message = f"container {container.container_id[:12]} is gone"
-        raise StoreError(message) from error
+    make_directory(f"{directory}")
     try:
         yield directory
     finally:
@@ -90,6 +102,8 @@ def _process(path: str, command: Command, progress: Progress) -> dict[str, Any]:
     try:
         with open(f"{path}/{CONFIG}", "rb") as file:
             process: dict[str, Any] = json.load(file)["process"]
+    except FileNotFoundError:
+        raise  # the container has ended
     except (OSError, ValueError, LookupError) as error:
         message = f"{path}/{CONFIG} can't be read"
         raise StoreCorruptError(message) from error

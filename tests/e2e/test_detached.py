@@ -279,7 +279,8 @@ def test_stop_asks_first_and_kills_then(plain_somebody: Somebody) -> None:
 def test_rm_leaves_running_ones_alone_unless_forced(subid_somebody: Somebody) -> None:
     container = start(subid_somebody, script=f"mkdir -m 0 /d; touch /d/x; {LOOP}")
     assert "is running" in subid_somebody.imgfetch("rm", container).exited(11).errors
-    subid_somebody.imgfetch("rm", "-f", container).succeeded()
+    forced = subid_somebody.imgfetch("rm", "-f", "no-such", container, container[:12]).succeeded()
+    assert (forced.lines, forced.errors) == ([container, container[:12]], "")
     assert "no detached container" in subid_somebody.imgfetch("rm", container).exited(11).errors
     assert list((subid_somebody.imgfetch.store / "runs").glob("[0-9a-f]*")) == []
 
@@ -299,12 +300,13 @@ def test_logs_in_part_with_times_and_while_they_are_written(myself: Somebody) ->
 
 
 def test_following_shows_lines_as_they_come(subid_somebody: Somebody) -> None:
-    script = "echo one; while [ ! -e /go ]; do sleep 0.05; done; echo two"
+    script = f"trap 'echo two; exit' USR1; echo one; {LOOP}"
     start(subid_somebody, "--name", "log", script=script)
     process = subid_somebody.imgfetch.start("logs", "-f", "log")
     assert process.stdout is not None
     assert process.stdout.readline() == b"one\n"
-    subid_somebody.imgfetch("exec", "log", "touch", "/go").succeeded()
+    # Not by exec: what is in the container is killed when that ends.
+    subid_somebody.imgfetch("kill", "-s", "USR1", "log").succeeded()
     output, _ = process.communicate(timeout=30)
     assert (output, process.returncode) == (b"two\n", 0)
 

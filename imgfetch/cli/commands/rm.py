@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 @click.command("rm")
-@click.option("-f", "--force", is_flag=True, help="Kill those that run.")
+@click.option(
+    "-f", "--force", is_flag=True, help="Kill those that run; names that nothing has are no error."
+)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.pass_obj
 def command(invocation: Invocation, /, names: tuple[str, ...], *, force: bool) -> None:
