@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command("rm")
 @click.option(
-    "-f", "--force", is_flag=True, help="Kill those that run; names that nothing has are no error."
+    "-f", "--force", is_flag=True, help="Kill those that run; be content with what is gone."
 )
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.pass_obj
