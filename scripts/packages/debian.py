@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import subprocess
 import sysconfig
 import tempfile
 from pathlib import Path
 
-from scripts.packages.places import ROOT, epoch, pip_install, run, version_of, wheel_in
+from scripts.packages.places import ROOT, epoch, install_libraries, run, version_of, wheel_in
 
 _PROGRAM = """\
 #!/usr/bin/python3 -I
@@ -79,7 +78,7 @@ def build(directory: Path) -> list[Path]:
     version = version_of(wheel)
     with tempfile.TemporaryDirectory() as name:
         tree = Path(name) / "imgfetch"
-        _install_libraries(tree / "usr" / "lib" / "imgfetch", wheel)
+        install_libraries(tree / "usr" / "lib" / "imgfetch", wheel)
         _write(tree / "usr" / "bin" / "imgfetch", _PROGRAM, mode=0o755)
         _add_documentation(tree)
         _add_control(tree, version)
@@ -87,15 +86,6 @@ def build(directory: Path) -> list[Path]:
         made = directory / f"imgfetch_{version}_{_architecture()}.deb"
         run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, made)
     return [made]
-
-
-def _install_libraries(target: Path, wheel: Path) -> None:
-    """The wheel and its dependencies, as pip installs them, without what names this machine."""
-    pip_install("--no-compile", "--target", target, wheel)
-    shutil.rmtree(target / "bin", ignore_errors=True)
-    for pattern in ("direct_url.json", "RECORD", "REQUESTED", "INSTALLER"):
-        for found in target.glob(f"*.dist-info/{pattern}"):
-            found.unlink()
 
 
 def _add_documentation(tree: Path) -> None:

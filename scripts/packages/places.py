@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -59,6 +60,16 @@ def pip_install(*words: str | Path) -> None:
         pip += [str(word) for word in words[:2]]
         words = words[2:]
     run(*pip, "install", "--quiet", "--constraint", CONSTRAINTS, *words)
+
+
+def install_libraries(target: Path, wheel: Path) -> None:
+    """Puts the wheel and its dependencies in a directory, without what names this machine."""
+    pip_install("--no-compile", "--target", target, wheel)
+    # Programs with this environment's path in their first line.
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    for pattern in ("direct_url.json", "RECORD", "REQUESTED", "INSTALLER"):
+        for found in target.glob(f"*.dist-info/{pattern}"):
+            found.unlink()
 
 
 def wheel_in(directory: Path) -> Path:

@@ -7,12 +7,10 @@ What is compiled can't be imported out of a zip file, so the first start unpacks
 from __future__ import annotations
 
 import sysconfig
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
-from scripts.packages.places import BIN, CONSTRAINTS, run, version_of, wheel_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from scripts.packages.places import BIN, install_libraries, run, version_of, wheel_in
 
 
 def build(directory: Path) -> list[Path]:
@@ -22,9 +20,12 @@ def build(directory: Path) -> list[Path]:
     platform = sysconfig.get_platform().replace("-", "_")
     made = directory / f"imgfetch-{version_of(wheel)}-{python}-{platform}.pyz"
     interpreter = f"/usr/bin/env python{sysconfig.get_python_version()}"
-    run(
-        *(BIN / "shiv", "--reproducible", "--compressed", "--python", interpreter),
-        *("--console-script", "imgfetch", "--output-file", made),
-        *("--quiet", "--constraint", CONSTRAINTS, wheel),
-    )
+    with tempfile.TemporaryDirectory() as name:
+        libraries = Path(name) / "libraries"
+        install_libraries(libraries, wheel)
+        run(
+            *(BIN / "shiv", "--reproducible", "--compressed", "--python", interpreter),
+            *("--entry-point", "imgfetch.cli.main:main", "--output-file", made),
+            *("--site-packages", libraries),
+        )
     return [made]
