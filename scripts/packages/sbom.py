@@ -61,6 +61,9 @@ def _licences(component: dict[str, Any]) -> str:
     expressions = [entry["expression"] for entry in said if "expression" in entry]
     named = [entry["license"] for entry in said if "license" in entry]
     names = [licence.get("id") or licence.get("name", "") for licence in named]
-    # Texts of licences, which some packages give in place of a name, begin with a heading.
-    short = [name for name in names if len(name.splitlines()) == 1]
+    # Identifiers first; texts of licences, which some packages give as a name, are no use here,
+    # and classifiers (License :: …) only where there is nothing better.
+    lines = [name for name in names if len(name.splitlines()) == 1]
+    plain = [name for name in lines if "::" not in name]
+    short = plain or [name.rpartition(":: ")[2] for name in lines]
     return "; ".join(dict.fromkeys(expressions or short)) or "not declared"
