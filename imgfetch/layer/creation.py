@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from imgfetch.errors import MalformedLayerError, UnsafeLayerError
 from imgfetch.layer.content import check_size, write_content
 from imgfetch.layer.devices import DeviceMaker
+from imgfetch.layer.linkgroups import LinkGroups
 from imgfetch.layer.names import split
 from imgfetch.tar.entry import printable
 
@@ -49,6 +50,7 @@ class Creator:
         self._tree = tree
         self._metadata = metadata
         self._devices = DeviceMaker(options.devices)
+        self._groups = LinkGroups(tree)
         self._size = 0
         self._makers: dict[str, Callable[[Entry, Directory, bytes], None]] = {
             "file": self._make_file,
@@ -138,6 +140,7 @@ class Creator:
             _refuse_target(entry)
 
     def _link(self, source: Directory, old: bytes, directory: Directory, new: bytes) -> None:
+        below = self._groups.below(source, old)
         old_fd, new_fd = self._tree.fds(source, directory)
         # os.link follows a link in the last place unless it is told not to.
         try:
@@ -150,6 +153,9 @@ class Creator:
         except PermissionError:
             self._refuse_directory(source, old)
             raise
+        else:
+            if below is not None:
+                self._groups.follow(below, directory, new)
 
     def _refuse_directory(self, source: Directory, name: bytes) -> None:
         if self._tree.enter(source, name) is not None:

@@ -16,6 +16,7 @@ from imgfetch.layer.options import ApplyOptions
 from tests.support.layer_model import Model, Op, RefusedError
 from tests.support.layer_ops import NAMES, OPS, Facts, expected, member
 from tests.support.layers import described, layer
+from tests.support.materialised import memory
 
 OPAQUE = "user.overlay.opaque"
 
@@ -91,8 +92,7 @@ def _fact(place: Path) -> tuple[object, ...]:
 @given(st.lists(LAYERS, min_size=1, max_size=4))
 @settings(max_examples=300)
 def test_layers_by_themselves_make_the_tree_that_the_model_says(stack: list[list[Op]]) -> None:
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as base:
+    with tempfile.TemporaryDirectory(dir=memory()) as base:
         model = Model(0o755, 0)
         uppers: list[Path] = []
         for number, ops in enumerate(stack):

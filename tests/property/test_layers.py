@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import tempfile
 from pathlib import Path
@@ -16,28 +15,19 @@ from imgfetch.fs.removal import remove_tree
 from imgfetch.layer.options import ApplyOptions
 from tests.support import layers
 from tests.support.layer_model import Model, Op, RefusedError
-from tests.support.layer_ops import OPS, Facts, expected, member
+from tests.support.layer_ops import OPS, expected, facts_of, member
 from tests.support.layers import Sandbox, apply_layer, layer
-from tests.support.trees import snapshot_tree
+from tests.support.materialised import memory
 
 STACKS = st.lists(st.lists(OPS, max_size=12), min_size=1, max_size=4)
 # One thread for each layer would cost more than the layers.
 OPTIONS = ApplyOptions(read_ahead=False)
 
 
-def actual(root: Path) -> Facts:
-    facts: Facts = {}
-    for path, node in snapshot_tree(root).items():
-        text = (root / path).read_text() if node.kind == "file" else node.target or ""
-        names = list(node.links) or [path]
-        facts[path] = (node.kind, node.mode, node.mtime_ns // 10**9, text, names)
-    return facts
-
-
 @given(STACKS)
 @settings(max_examples=300)
 def test_trees_are_what_the_model_says(stack: list[list[Op]]) -> None:
-    with tempfile.TemporaryDirectory(dir=_memory()) as base:
+    with tempfile.TemporaryDirectory(dir=memory()) as base:
         root = Path(base)
         status = root.stat()
         model = Model(stat.S_IMODE(status.st_mode), int(status.st_mtime))
@@ -50,12 +40,7 @@ def test_trees_are_what_the_model_says(stack: list[list[Op]]) -> None:
                     apply_layer(root, stream, options=OPTIONS)
                 return
             apply_layer(root, stream, options=OPTIONS)
-            assert actual(root) == expected(model)
-
-
-def _memory() -> str | None:
-    """A file system in memory, where there is one: these tests make many small trees."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+            assert facts_of(root) == expected(model)
 
 
 HOSTILE_NAMES = st.builds(
@@ -115,7 +100,7 @@ def test_damaged_layers_change_nothing_outside(ops: list[Op], data: st.DataObjec
 
 
 def _apply_to_sandbox(streams: list[bytes]) -> None:
-    with tempfile.TemporaryDirectory(dir=_memory()) as base:
+    with tempfile.TemporaryDirectory(dir=memory()) as base:
         sandbox = Sandbox.make(Path(base))
         for stream in streams:
             try:

@@ -13,6 +13,8 @@ from tests.support.contents import MTIME
 
 LINK_LIMIT = 40
 
+Path = tuple[str, ...]
+
 
 class RefusedError(Exception):
     """The layer has an entry that can't be applied."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 from hypothesis import strategies as st
 
 from tests.support import layers
 from tests.support.layer_model import Model, Op
+from tests.support.trees import snapshot_tree
 
 NAMES = st.sampled_from(["a", "b", "c"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map(tuple)
@@ -57,3 +59,13 @@ def expected(model: Model) -> Facts:
         path: (node.kind, node.mode, node.mtime, node.text, sorted(links.get(id(node), [path])))
         for path, node in nodes
     }
+
+
+def facts_of(root: Path) -> Facts:
+    """The same of a tree of files, which may be read by whoever asks."""
+    facts: Facts = {}
+    for path, node in snapshot_tree(root).items():
+        text = (root / path).read_text() if node.kind == "file" else node.target or ""
+        names = list(node.links) or [path]
+        facts[path] = (node.kind, node.mode, node.mtime_ns // 10**9, text, names)
+    return facts
