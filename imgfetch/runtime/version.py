@@ -36,6 +36,15 @@ def runtime_version(program: RuntimeProgram) -> RuntimeVersion | None:
     Raises:
         RuntimeFailedError: it can't be executed, fails or hangs.
     """
+    return version_in(version_text(program))
+
+
+def version_text(program: RuntimeProgram) -> str:
+    """What a runtime says of itself.
+
+    Raises:
+        RuntimeFailedError: it can't be executed, fails or hangs.
+    """
     try:
         done = subprocess.run(
             [program.path, "--version"],
@@ -48,8 +57,20 @@ def runtime_version(program: RuntimeProgram) -> RuntimeVersion | None:
     except (OSError, subprocess.SubprocessError) as error:
         message = f"{program.path} --version: {error}"
         raise RuntimeFailedError(message) from error
-    found = _VERSION.search(done.stdout.decode(errors="replace"))
+    return done.stdout.decode(errors="replace")
+
+
+def version_in(text: str) -> RuntimeVersion | None:
+    """The version in what a runtime says; None where there is none."""
+    found = _VERSION.search(text)
     return RuntimeVersion(*(int(number or 0) for number in found.groups())) if found else None
+
+
+def filters_system_calls(program: RuntimeProgram, text: str) -> bool | None:
+    """Whether a runtime was built with seccomp, by what it says; None where it does not tell."""
+    if program.is_crun:
+        return "+SECCOMP" in text
+    return "libseccomp:" in text if program.name == "runc" else None
 
 
 def has_known_escapes(program: RuntimeProgram, version: RuntimeVersion) -> bool:

@@ -15,6 +15,7 @@ from imgfetch.cli.options import format_option
 if TYPE_CHECKING:
     from imgfetch.cli.root import Invocation
     from imgfetch.client.runtimes import InstalledRuntime
+    from imgfetch.errors import UsageError
 
 
 @click.command("version")
@@ -28,9 +29,14 @@ def command(invocation: Invocation, /, form: str) -> None:
 
     JSON: imgfetch, python, and runtime (null where there is none) with path, version and
     known_escapes.
+
+    Settings that can't be used are passed over, with a warning.
     """
-    with invocation.client() as client:
+    faults: list[UsageError] = []
+    with invocation.client(faults=faults) as client:
         runtime = client.installed_runtime()
+    for fault in faults:
+        output.warning("; ".join(fault.lines()))
     facts = {"imgfetch": __version__, "python": platform.python_version()}
     if form == "json":
         output.raw_json({**facts, "runtime": asdict(runtime) if runtime else None})
