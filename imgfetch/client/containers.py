@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import InvalidOptionError, RuntimeFailedError
 from imgfetch.interfaces import NoProgress
+from imgfetch.lean.dataclasses import replace
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.platform import Platform
 from imgfetch.oci.transport import PathName
 
@@ -87,19 +87,19 @@ def unpacking_alongside(
     return alongside
 
 
-def decide_network(with_: Collaborators, options: RunOptions) -> tuple[Network, str | None]:
-    """The network of a run that starts now, and what a private one is made with.
+def decide_network(with_: Collaborators, options: RunOptions) -> tuple[Network, tuple[str, ...]]:
+    """The network of a run that starts now, and what a private one can be made with.
 
     Raises:
         RuntimeFailedError: a private one was asked for, and can't be had.
     """
     mode = options.network.mode
     if mode in {"host", "none"}:
-        return mode, None
-    from imgfetch.runtime.network import find_helper
+        return mode, ()
+    from imgfetch.runtime.connectors import find_helpers
 
     try:
-        return "private", find_helper(with_.search_path)
+        return "private", find_helpers(with_.search_path)
     except RuntimeFailedError as error:
         if mode == "private":
             raise
@@ -107,7 +107,7 @@ def decide_network(with_: Collaborators, options: RunOptions) -> tuple[Network, 
             f"the container shares this machine's network: {error.message}; {error.hint};"
             " --network host says that this is meant, --network none gives it none"
         )
-        return "host", None
+        return "host", ()
 
 
 def find_init(with_: Collaborators) -> str:

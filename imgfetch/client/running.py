@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.client.containers import (
     decide_network,
@@ -15,6 +13,8 @@ from imgfetch.client.containers import (
     obtain,
     unpacking_alongside,
 )
+from imgfetch.lean.dataclasses import dataclass, replace
+from imgfetch.lean.typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from imgfetch.bundle.host import HostFacts
@@ -76,7 +76,7 @@ def run(
     from imgfetch.workflow.run import run as run_image
 
     # Before anything is fetched: a run that can't be had should not cost a download.
-    network, helper = decide_network(with_, options)
+    network, helpers = decide_network(with_, options)
     program = with_.runtime(supervision.runtime)
     secrets = _prepare(options, supervision)
     image, mounted, options, mapping, snapshotter = _unpacked(
@@ -101,7 +101,7 @@ def run(
         maker=ContainerMaker(host, with_.progress),
         snapshotter=snapshotter,
         runtime=runtime,
-        extras=_extras(with_, image, options, supervision, mounts, helper, runtime),
+        extras=_extras(with_, image, options, supervision, mounts, helpers, runtime),
     )
     if supervision.detached is None:
         return supervise()
@@ -193,12 +193,18 @@ def _extras(
     options: RunOptions,
     supervision: Supervision,
     mounts: MountMaker | None,
-    helper: str | None,
+    helpers: tuple[str, ...],
     runtime: Runc,
 ) -> Extras | None:
     """None for a plain run, which then imports nothing of all this."""
-    ports = _ports(with_, image, options, helper)
-    asked = (helper, mounts, supervision.cid_file, supervision.pid_file, supervision.record)
+    ports = _ports(with_, image, options, private=bool(helpers))
+    asked = (
+        helpers or None,
+        mounts,
+        supervision.cid_file,
+        supervision.pid_file,
+        supervision.record,
+    )
     limited = runtime.counts_oom_kills or supervision.keep or options.process.init
     if not (limited or any(one is not None for one in asked)):
         return None
@@ -207,7 +213,7 @@ def _extras(
     return Extras(
         with_.progress,
         mounts=mounts,
-        network_helper=helper,
+        network_helpers=helpers,
         ports=ports,
         init=find_init(with_) if options.process.init else None,
         cid_file=supervision.cid_file,
@@ -220,12 +226,12 @@ def _extras(
 
 
 def _ports(
-    with_: Collaborators, image: Image, options: RunOptions, helper: str | None
+    with_: Collaborators, image: Image, options: RunOptions, *, private: bool
 ) -> tuple[PublishedPort, ...]:
     network = options.network
     if not (network.publish or network.publish_all):
         return ()
-    if helper is None:
+    if not private:
         with_.progress.warn("no port is published: the container has no private network")
         return ()
     from imgfetch.workflow.network import published

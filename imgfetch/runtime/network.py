@@ -1,8 +1,9 @@
-"""A network of the container's own that reaches the world through slirp4netns(1).
+"""A network of the container's own that reaches the world through a program beside it.
 
 This process moves into a new network namespace, which the runtime inherits; a helper
 that stays in the caller's passes packets on, without privileges and without leaving
-anything on the host: it ends with this process, however that ends.
+anything on the host: it ends with this process, however that ends. Which programs there
+are for that, and in which order they are tried, is in `imgfetch.runtime.connectors`.
 """
 
 from __future__ import annotations
@@ -10,61 +11,33 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import select
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING
 
 from imgfetch.errors import InvalidOptionError, RuntimeFailedError
 from imgfetch.fs import linux
-from imgfetch.fs.programs import find_program
-from imgfetch.runtime.child import keep_descriptors, reset_signals
+from imgfetch.runtime.connectors import (
+    ADDRESS,
+    LOG,
+    NAMESPACE,
+    SOCKET,
+    Forward,
+    connect,
+    is_pasta,
+    let_go,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ADDRESS: Final = "10.0.2.100"
-"""The container's address; slirp4netns's default, as the other one."""
-NAMESERVER: Final = "10.0.2.3"
-"""Asks the name servers of the host."""
-
-_DEVICE = "/dev/net/tun"
-_INTERFACE = "tap0"
-_GO = b"\1"
-_SOCKET = "network"
-_LOG = "network.log"
 _ANSWER_LIMIT = 65536
-
-
-class Forward(NamedTuple):
-    """A port of the host that leads into the container.
-
-    Attributes:
-        address: on the host; "" for all.
-        host_port: on the host.
-        container_port: in the container.
-        protocol: ``tcp`` or ``udp``.
-    """
-
-    address: str
-    host_port: int
-    container_port: int
-    protocol: Literal["tcp", "udp"] = "tcp"
-
-
-def find_helper(search_path: str) -> str:
-    """The path of slirp4netns.
-
-    Raises:
-        RuntimeFailedError: a private network can't be had here; says what is missing.
-    """
-    program = find_program("slirp4netns", search_path)
-    if program is None:
-        message = "a private network needs slirp4netns, which is not installed"
-        raise RuntimeFailedError(message, hint="Debian, Ubuntu, Fedora: install slirp4netns")
-    if not os.access(_DEVICE, os.R_OK | os.W_OK):
-        message = f"a private network needs {_DEVICE}, which can't be opened"
-        raise RuntimeFailedError(message, hint=f"as root: chmod 0666 {_DEVICE}")
-    return program
+# More than all programs together take until they are given up.
+_PATIENCE = 30_000
+_LOG_PREFIX = re.compile(r"^[0-9.]+: (?:\w+: )?")
+_SYSLOG = "Failed to send "
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +45,40 @@ class PrivateNetwork:
     """The network namespace that this process is in, and what connects it.
 
     Attributes:
-        helper: slirp4netns's process.
-        directory: of the run: the helper's socket and log are there.
-        ready: told by the helper when the network is up.
+        programs: tried one after the other.
+        helper: the process that does so.
+        directory: of the run: the programs' files are there.
+        ready: told when the network is up.
+        forwards: ports of the host that are to lead into the container.
     """
 
+    programs: tuple[str, ...]
     helper: int
     directory: str
     ready: int
+    forwards: tuple[Forward, ...] = ()
 
     @classmethod
-    def enter(cls, program: str, directory: str, sysctls: Mapping[str, str]) -> PrivateNetwork:
+    def enter(
+        cls,
+        programs: Sequence[str],
+        directory: str,
+        sysctls: Mapping[str, str],
+        forwards: Sequence[Forward] = (),
+    ) -> PrivateNetwork:
         """Move this process into a new network namespace, and wait until that is connected.
 
         Args:
-            program: see `find_helper`.
+            programs: see `imgfetch.runtime.connectors.find_helpers`.
             directory: of the run; absolute.
             sysctls: ``net.*`` parameters to set.
+            forwards: ports of the host that are to lead into the container.
 
         Raises:
             RuntimeFailedError: the network could not be set up.
-            InvalidOptionError: a parameter is refused.
+            InvalidOptionError: a parameter is refused, or a port is taken.
         """
-        network = cls.start(program, directory)
+        network = cls.start(programs, directory, forwards)
         try:
             network.finish(sysctls)
         except BaseException:
@@ -103,15 +87,13 @@ class PrivateNetwork:
         return network
 
     @classmethod
-    def start(cls, program: str, directory: str) -> PrivateNetwork:
+    def start(
+        cls, programs: Sequence[str], directory: str, forwards: Sequence[Forward] = ()
+    ) -> PrivateNetwork:
         """Move this process into a new network namespace; there is no way back.
 
         It is connected meanwhile: what needs no network can go on until `finish`. Has to be
-        called in namespaces of `imgfetch.snapshot.userns.enter`.
-
-        Args:
-            program: see `find_helper`.
-            directory: of the run; absolute.
+        called in namespaces of `imgfetch.snapshot.userns.enter`. For the arguments see `enter`.
 
         Raises:
             RuntimeFailedError: a network namespace is refused.
@@ -122,13 +104,15 @@ class PrivateNetwork:
         helper = os.fork()
         if helper == 0:
             os.close(go)
-            _run(program, target, directory, go_read, ready_write)
+            connect(programs, target, directory, forwards, go_read, ready_write)
         os.close(go_read)
         os.close(ready_write)
-        network = cls(helper, directory, ready)
+        network = cls(tuple(programs), helper, directory, ready, tuple(forwards))
         try:
             linux.unshare(linux.CLONE_NEWNET)
-            os.write(go, _GO)
+            if any(map(is_pasta, programs)):
+                _show_namespace(f"{directory}/{NAMESPACE}")
+            let_go(go)
         except OSError as error:
             network.close()
             message = f"a network namespace is refused: {error.strerror}"
@@ -142,18 +126,41 @@ class PrivateNetwork:
 
         Raises:
             RuntimeFailedError: the network could not be set up.
-            InvalidOptionError: a parameter is refused.
+            InvalidOptionError: a parameter is refused, or a port is taken or not allowed.
         """
-        _wait(self.ready, self.directory)
+        self._wait()
         _set(sysctls)
+        # Whatever else there is was told all at its start.
+        if self.forwards and os.path.exists(f"{self.directory}/{SOCKET}"):
+            self._forward()
 
-    def forward(self, forwards: Sequence[Forward]) -> None:
-        """Let ports of the host lead into the container.
+    def close(self) -> None:
+        """End the helper; the namespace ends with the last process in it."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.helper, signal.SIGKILL)
+            os.kill(self.helper, signal.SIGKILL)
+            os.waitpid(self.helper, 0)
+        os.close(self.ready)
+        with contextlib.suppress(OSError):
+            linux.unmount(f"{self.directory}/{NAMESPACE}", linux.MNT_DETACH)
 
-        Raises:
-            InvalidOptionError: one is taken, or not allowed.
-        """
-        for one in forwards:
+    def _wait(self) -> None:
+        """Wait until the network is up; if no program comes up, say what the last one said."""
+        poll = select.poll()
+        poll.register(self.ready, select.POLLIN)
+        if poll.poll(_PATIENCE) and os.read(self.ready, 1):
+            return
+        said = _last_words(f"{self.directory}/{LOG}")
+        for one in self.forwards:
+            if one.as_pasta_has_it in said:
+                raise _not_published(one, said)
+        name = os.path.basename(self.programs[-1])
+        message = f"{name} failed: {said or 'it said nothing'}"
+        raise RuntimeFailedError(message, hint="--network host or none does without")
+
+    def _forward(self) -> None:
+        for one in self.forwards:
             arguments = {
                 "proto": one.protocol,
                 "host_addr": one.address or "0.0.0.0",  # noqa: S104 - as docker's -p
@@ -163,15 +170,7 @@ class PrivateNetwork:
             }
             answer = self._ask({"execute": "add_hostfwd", "arguments": arguments})
             if "error" in answer:
-                message = f"port {one.host_port}/{one.protocol} can't be published"
-                raise InvalidOptionError(message, actual=answer["error"])
-
-    def close(self) -> None:
-        """End the helper; the namespace ends with the last process in it."""
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self.helper, signal.SIGKILL)
-            os.waitpid(self.helper, 0)
-        os.close(self.ready)
+                raise _not_published(one, str(answer["error"]))
 
     def _ask(self, request: Mapping[str, object]) -> dict[str, object]:
         import socket  # takes milliseconds, and few runs publish a port
@@ -180,7 +179,7 @@ class PrivateNetwork:
         directory = os.open(self.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(f"/proc/self/fd/{directory}/{_SOCKET}")
+                connection.connect(f"/proc/self/fd/{directory}/{SOCKET}")
                 connection.sendall(json.dumps(request).encode())
                 connection.shutdown(socket.SHUT_WR)
                 with connection.makefile("rb") as stream:
@@ -193,24 +192,15 @@ class PrivateNetwork:
         return answer
 
 
-def _run(program: str, target: int, directory: str, go: int, ready: int) -> NoReturn:
-    """Become slirp4netns, once the other process is in its namespace."""
-    try:
-        linux.die_with_parent(signal.SIGKILL)
-        if os.read(go, 1) == _GO:
-            os.setpgid(0, 0)
-            os.chdir(directory)
-            log = os.open(_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            os.set_inheritable(ready, True)  # noqa: FBT003 - positional only
-            keep_descriptors({ready}, stdin=False)
-            reset_signals(())
-            options = ["--configure", "--mtu=65520", "--disable-host-loopback"]
-            options += [f"--ready-fd={ready}", f"--api-socket={_SOCKET}"]
-            os.execve(program, [program, *options, str(target), _INTERFACE], {})  # noqa: S606 - no shell wanted
-    finally:
-        os._exit(1)
+def _show_namespace(path: str) -> None:
+    """Give this process's network namespace a name, in this mount namespace only."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    linux.mount("/proc/self/ns/net", path, None, linux.MS_BIND)
+
+
+def _not_published(forward: Forward, why: str) -> InvalidOptionError:
+    message = f"port {forward.host_port}/{forward.protocol} can't be published"
+    return InvalidOptionError(message, actual=why)
 
 
 def _set(sysctls: Mapping[str, str]) -> None:
@@ -224,14 +214,10 @@ def _set(sysctls: Mapping[str, str]) -> None:
             raise InvalidOptionError(message) from error
 
 
-def _wait(ready: int, directory: str) -> None:
-    """Wait until the network is up; if the helper ends instead, say what it said."""
-    if os.read(ready, 1):
-        return
+def _last_words(path: str) -> str:
     try:
-        with open(f"{directory}/{_LOG}", encoding="utf-8", errors="replace") as log:
-            lines = log.read().strip().splitlines()
+        with open(path, encoding="utf-8", errors="replace") as log:
+            lines = [line for line in log.read().splitlines() if not line.startswith(_SYSLOG)]
     except OSError:
-        lines = []
-    message = f"slirp4netns failed: {lines[-1] if lines else 'it said nothing'}"
-    raise RuntimeFailedError(message)
+        return ""
+    return _LOG_PREFIX.sub("", lines[-1].strip()) if lines else ""

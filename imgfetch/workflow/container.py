@@ -7,9 +7,6 @@ checked before any runtime is asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
 from imgfetch.bundle import etcfiles
 from imgfetch.bundle.directory import write_etc_files
 from imgfetch.bundle.preflight import check_command
@@ -21,6 +18,8 @@ from imgfetch.bundle.targets import prepare_targets
 from imgfetch.bundle.users import resolve_user
 from imgfetch.errors import CommandError
 from imgfetch.fs.rootdir import RootDir
+from imgfetch.lean.dataclasses import dataclass, replace
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,7 +157,7 @@ class ContainerMaker:
 
 
 def _private_addresses() -> tuple[str, str]:
-    from imgfetch.runtime.network import ADDRESS, NAMESERVER
+    from imgfetch.runtime.connectors import ADDRESS, NAMESERVER
 
     return ADDRESS, NAMESERVER
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from imgfetch.bundle.options import PublishedPort
     from imgfetch.bundle.spec import RuntimeSpec
     from imgfetch.interfaces import Ending, Progress, Snapshotter
-    from imgfetch.runtime.network import Forward, PrivateNetwork
+    from imgfetch.runtime.connectors import Forward
+    from imgfetch.runtime.network import PrivateNetwork
     from imgfetch.runtime.rundir import RunDirectory
     from imgfetch.workflow.detach import Detached
     from imgfetch.workflow.mounts import MountMaker
@@ -44,7 +45,7 @@ class Extras:
     Attributes:
         progress: told what a person should know.
         mounts: makes the sources of volumes, mounted images and secrets.
-        network_helper: path of the program behind a private network.
+        network_helpers: paths of the programs behind a private network.
         ports: to publish.
         init: path of a static init on the host.
         cid_file: gets the container's id; must not be there yet.
@@ -57,7 +58,7 @@ class Extras:
 
     progress: Progress
     mounts: MountMaker | None = None
-    network_helper: str | None = None
+    network_helpers: tuple[str, ...] = ()
     ports: tuple[PublishedPort, ...] = ()
     init: str | None = None
     cid_file: str | None = None
@@ -78,7 +79,7 @@ class Extras:
             InvalidOptionError: a port on an address that is not this machine's.
             RuntimeFailedError: the network is refused.
         """
-        if not self.network_helper:
+        if not self.network_helpers:
             return None
         from imgfetch.runtime.network import PrivateNetwork
 
@@ -88,7 +89,7 @@ class Extras:
 
             # Before this process leaves the network in which the numbers have to be free.
             forwards = numbered(self.ports)
-        network = PrivateNetwork.start(self.network_helper, f"{directory.path}")
+        network = PrivateNetwork.start(self.network_helpers, f"{directory.path}", forwards)
         stack.callback(network.close)
         return Connection(network, forwards)
 
@@ -119,7 +120,6 @@ class Extras:
             _write_new(self.cid_file, f"{directory.container_id}\n", "--cidfile")
         if connection:
             connection.network.finish(spec.network_sysctls)
-            connection.network.forward(connection.forwards)
             self._tell(connection.forwards)
         if self.pid_file:
             from imgfetch.runtime.pidfile import written_pid
@@ -129,6 +129,8 @@ class Extras:
             )
         if self.detached:
             self.detached.begin(directory, stack)
+        if self.record and self.record.on_begin:
+            self.record.on_begin(self.record)
 
     def leave(self, directory: RunDirectory) -> None:
         """Remove the run's directory, or what of it is not to be kept."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.bundle.addresses import parse_publish
 from imgfetch.errors import DocumentError, InvalidOptionError
-from imgfetch.runtime.network import Forward
+from imgfetch.runtime.connectors import Forward
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
