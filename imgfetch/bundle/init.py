@@ -44,10 +44,11 @@ def find_init(search_path: str, architecture: str) -> str:
         if program.interpreter is None:
             return path
         dynamic = dynamic or path
+    from imgfetch.remedies import INSTALL_INIT
+
     actual = None if dynamic is None else f"{dynamic}, which needs a dynamic loader"
     message = "--init needs a static init, and none is installed"
-    hint = "install one: catatonit, tini-static or docker-init"
-    raise InvalidOptionError(message, actual=actual, hint=hint)
+    raise InvalidOptionError(message, actual=actual, hint=INSTALL_INIT)
 
 
 def _candidates(search_path: str) -> Iterator[str]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from imgfetch.bundle import elf
 from imgfetch.bundle.filesystems import INIT_PATH
 from imgfetch.bundle.view import Found, Unknowable, View
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -185,8 +185,7 @@ class _Check:
 
 def _no_execution(name: str) -> Unrunnable:
     # A copied root filesystem is on the store's own mount; an overlay is one of its own.
-    return Unrunnable(
-        CANNOT_INVOKE,
-        f"{name}: the root filesystem is on a file system mounted noexec",
-        "use --store on another one, or --rootfs-mode overlay",
-    )
+    from imgfetch.remedies import NOT_NOEXEC
+
+    reason = f"{name}: the root filesystem is on a file system mounted noexec"
+    return Unrunnable(CANNOT_INVOKE, reason, NOT_NOEXEC)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
 import click
+
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,13 @@ REGISTRY_OPTIONS = (
 def registry_options(function: _Function) -> _Function:
     """The options of every command that may reach a registry."""
     for option in reversed(_REGISTRY):
+        function = option(function)
+    return function
+
+
+def asking_options(function: _Function) -> _Function:
+    """Those of them that single questions to registries take."""
+    for option in (_REGISTRY[0], *_REGISTRY[2:5]):
         function = option(function)
     return function
 

@@ -7,20 +7,24 @@ where credentials live) is copied into `Settings.environment` here.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from imgfetch.client.settings import Settings
 from imgfetch.errors import UsageError
+from imgfetch.lean.contextlib import contextmanager
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 from imgfetch.oci.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     _Parse = Callable[[object, str], Any]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+# Where no store is, if nothing says where to have one.
+_NOWHERE = "/nonexistent/imgfetch"
+_CONFIG_HINT = "name another with --config FILE or IMGFETCH_CONFIG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,33 +127,53 @@ SETTINGS: dict[str, _Setting] = {
 }
 
 
-def load(flags: Mapping[str, Any], config: str | None) -> dict[str, Sourced]:
+def load(
+    flags: Mapping[str, Any], config: str | None, faults: list[UsageError] | None = None
+) -> dict[str, Sourced]:
     """Every setting with its source.
 
     Args:
         flags: values given on the command line; None where not given.
         config: path of the config file given on the command line.
+        faults: gets what is wrong, and nothing is raised then: what is unusable counts as not
+            being there. For commands that work whatever the settings are.
 
     Raises:
         UsageError: an unusable value, or a config file that can't be read.
     """
-    path, file = _config_file(config)
-    sourced = {}
+    path, lines = "", ""
+    file: dict[str, Any] = {}
+    with _noted(faults):
+        path, file, lines = _config_file(config)
+    sourced = {name: Sourced(setting.default, "default") for name, setting in SETTINGS.items()}
     for name, setting in SETTINGS.items():
         flag = flags.get(name)
         variable = setting.environment
-        if flag is not None and flag != ():
-            sourced[name] = Sourced(setting.parse(flag, name), "flag")
-        elif variable is not None and os.environ.get(variable):
-            value = setting.parse(os.environ[variable], f"{name} ({variable})")
-            sourced[name] = Sourced(value, variable)
-        elif name in file:
-            sourced[name] = Sourced(setting.parse(file[name], f"{name} ({path})"), path)
-        else:
-            sourced[name] = Sourced(setting.default, "default")
+        with _noted(faults):
+            if flag is not None and flag != ():
+                sourced[name] = Sourced(setting.parse(flag, name), "flag")
+            elif variable is not None and os.environ.get(variable):
+                value = setting.parse(os.environ[variable], f"{name} ({variable})")
+                sourced[name] = Sourced(value, variable)
+            elif name in file:
+                where = f"{name} ({path}{_line(lines, name)})"
+                sourced[name] = Sourced(setting.parse(file[name], where), path)
     if sourced["store"].value is None:
-        sourced["store"] = Sourced(_default_store(), "default")
+        sourced["store"] = Sourced(_NOWHERE, "default")
+        with _noted(faults):
+            sourced["store"] = Sourced(_default_store(), "default")
     return sourced
+
+
+@contextmanager
+def _noted(faults: list[UsageError] | None) -> Generator[None]:
+    """Take errors down, if somebody wants to have them."""
+    try:
+        yield
+    except UsageError as error:
+        if faults is None:
+            raise
+        faults.append(error)
 
 
 def build(sourced: Mapping[str, Sourced]) -> Settings:
@@ -188,8 +212,8 @@ def _default_store() -> str:
     return f"{data}/imgfetch"
 
 
-def _config_file(given: str | None) -> tuple[str, dict[str, Any]]:
-    """The config file's path and values; ("", {}) where there is none."""
+def _config_file(given: str | None) -> tuple[str, dict[str, Any], str]:
+    """The config file's path, values and text; all empty where there is none."""
     chosen = given or os.environ.get("IMGFETCH_CONFIG")
     if chosen:
         candidates = [chosen]
@@ -199,12 +223,14 @@ def _config_file(given: str | None) -> tuple[str, dict[str, Any]]:
     for path in candidates:
         try:
             with open(path, "rb") as file:
-                return path, _parse_toml(file.read(), path)
+                raw = file.read()
         except OSError as error:
             if chosen or not isinstance(error, FileNotFoundError | NotADirectoryError):
                 message = f"config file {path}: {error.strerror}"
-                raise UsageError(message) from error
-    return "", {}
+                raise UsageError(message, hint=_CONFIG_HINT) from error
+        else:
+            return path, _parse_toml(raw, path), raw.decode(errors="replace")
+    return "", {}, ""
 
 
 def _parse_toml(raw: bytes, path: str) -> dict[str, Any]:
@@ -214,9 +240,20 @@ def _parse_toml(raw: bytes, path: str) -> dict[str, Any]:
         values = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"config file {path}: {error}"
-        raise UsageError(message) from error
+        raise UsageError(message, expected="TOML") from error
     unknown = sorted(values.keys() - SETTINGS.keys())
     if unknown:
-        message = f"config file {path}: unknown setting {unknown[0]!r}"
+        line = _line(raw.decode(), unknown[0])
+        message = f"config file {path}{line}: unknown setting {unknown[0]!r}"
         raise UsageError(message, expected=", ".join(SETTINGS))
     return values
+
+
+def _line(text: str, name: str) -> str:
+    """Where in a config file a setting is, for errors; "" where that can't be told."""
+    import re
+
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(rf"\s*\[*\s*[\"']?{re.escape(name)}\b", line):
+            return f", line {number}"
+    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from imgfetch.client.housekeeping import DiskUsage, Pruned
     from imgfetch.client.publishing import Publishing
     from imgfetch.client.runtimes import InstalledRuntime
+    from imgfetch.errors import ImgfetchError
+    from imgfetch.workflow.doctor import Diagnosis
     from imgfetch.workflow.evict import Limits
     from imgfetch.workflow.fsck import Damage
     from imgfetch.workflow.images import StoredImage
@@ -178,3 +180,19 @@ class StoreVerbs:
         from imgfetch.client import runtimes
 
         return runtimes.installed_runtime(self._collaborators)
+
+    def doctor(
+        self, registries: Iterable[str] = (), *, faults: Iterable[ImgfetchError] = ()
+    ) -> Diagnosis:
+        """Find out what works on this machine, with this store; runs a container to see.
+
+        Everything is looked at in processes of its own, and nothing is left.
+
+        Args:
+            registries: to be asked; those of images in the store by default. None is when
+                the settings say offline.
+            faults: what was found wrong with the settings.
+        """
+        from imgfetch.client import doctor
+
+        return doctor.doctor(self._collaborators, registries, faults)

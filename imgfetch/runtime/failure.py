@@ -6,12 +6,12 @@ alike; only its message tells. The texts are those of runc 1.0 to 1.5 and crun 1
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import CommandError, RuntimeFailedError
 from imgfetch.fs.space import free
+from imgfetch.lean import json
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,17 +32,6 @@ _NOT_EXECUTABLE = re.compile(
 _NOISE = re.compile(
     r"^(?:runc run failed: |container_linux\.go:\d+: |unable to start container process: )+"
 )
-_HINTS = (
-    (
-        re.compile("cgroups in hybrid mode not supported"),
-        "crun does not work with hybrid cgroups: use --runtime runc",
-    ),
-    (re.compile("pivot_root.*[Ii]nvalid argument"), "the root file system is an initramfs"),
-    (
-        re.compile("seccomp.*not (?:supported|enabled|compiled)|without seccomp"),
-        "this runtime was built without seccomp; --security-opt seccomp=unconfined does without",
-    ),
-)
 
 
 def failure(runtime: str, log: Path, status: int) -> RuntimeFailedError:
@@ -57,14 +46,29 @@ def failure(runtime: str, log: Path, status: int) -> RuntimeFailedError:
     if said is None:
         how = f"status {status}" if status >= 0 else f"signal {-status}"
         message = f"{runtime} ended with {how} and said nothing"
-        return RuntimeFailedError(message, hint=_shortage(log.parent))
+        return RuntimeFailedError(message, hint=_shortage(log.parent) or _hint(""))
     text = _NOISE.sub("", said)[:_MESSAGE_LIMIT]
     if _NOT_FOUND.search(said):
         return CommandError(f"{runtime}: {text}", status=127)
     if _NOT_EXECUTABLE.search(said):
         return CommandError(f"{runtime}: {text}", status=126)
-    hint = next((hint for pattern, hint in _HINTS if pattern.search(said)), None)
-    return RuntimeFailedError(f"{runtime}: {text}", hint=hint or _shortage(log.parent))
+    hint = _shortage(log.parent) or _hint(said)
+    return RuntimeFailedError(f"{runtime}: {text}", hint=hint)
+
+
+def _hint(said: str) -> str:
+    """What to do about a runtime's error."""
+    from imgfetch import remedies
+
+    known = (
+        ("cgroups in hybrid mode not supported", remedies.CRUN_ON_HYBRID),
+        ("pivot_root.*[Ii]nvalid argument", remedies.INITRAMFS_ROOT),
+        ("seccomp.*not (?:supported|enabled|compiled)|without seccomp", remedies.NO_SECCOMP),
+        ("cgroup.*(?:[Pp]ermission denied|[Rr]ead-only file system)", remedies.NO_LIMITS),
+        ("unmapped (?:user|group)", remedies.UNMAPPED_ID),
+        ("apparmor", remedies.NO_APPARMOR),
+    )
+    return next((hint for pattern, hint in known if re.search(pattern, said)), remedies.DOCTOR)
 
 
 def _shortage(directory: Path) -> str | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from imgfetch.errors import RuntimeMissingError
 from imgfetch.fs.programs import find_program
+from imgfetch.lean.dataclasses import dataclass
 
 # crun does the same in less time, but refuses to work on hybrid cgroups.
 _PREFERRED = ("runc", "crun")
-_INSTALL = "install one: apt install runc (Debian, Ubuntu), dnf install runc (Fedora), apk add runc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,17 @@ def find_runtime(wanted: str | None, search_path: str) -> RuntimeProgram:
         path = os.path.abspath(wanted)
         if not (os.path.isfile(path) and os.access(path, os.X_OK)):
             message = f"the OCI runtime {wanted} is not an executable file"
-            raise RuntimeMissingError(message)
+            raise RuntimeMissingError(message, hint="look for --runtime, IMGFETCH_RUNTIME")
         return _program(path)
     for name in (wanted,) if wanted else _PREFERRED:
         found = find_program(name, search_path)
         if found is not None:
             return _program(found)
+    from imgfetch.remedies import INSTALL_RUNTIME
+
     names = wanted or " or ".join(_PREFERRED)
     message = f"no OCI runtime: {names} is not installed"
-    raise RuntimeMissingError(message, hint=_INSTALL)
+    raise RuntimeMissingError(message, hint=INSTALL_RUNTIME)
 
 
 def _program(path: str) -> RuntimeProgram:

@@ -6,9 +6,7 @@ that was killed, and is cleared away by whoever runs next.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from imgfetch.errors import ImgfetchError, InvalidOptionError, StoreError
@@ -17,6 +15,8 @@ from imgfetch.fs.claim import claim_abandoned, make_claimed
 from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.lean import contextlib
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.runtime.cgroups import remove_leftover
 from imgfetch.runtime.layout import DETACHED, EXIT
 
@@ -85,8 +85,9 @@ def _refusal(runs: str, error: OSError) -> ImgfetchError:
     if is_no_space(error):
         return no_space(os.path.dirname(runs), error=error)
     message = f"a run needs a directory in {runs}: {error.strerror}"
-    hint = "name a store of your own with --store, and add one that is only read with --store-ro"
-    return StoreError(message, hint=hint)
+    from imgfetch.remedies import OTHER_STORE
+
+    return StoreError(message, hint=OTHER_STORE)
 
 
 def collect_dead(runs: str) -> list[str]:

@@ -8,14 +8,14 @@ and ``,``, which the path of a store may contain.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Final
 
 from imgfetch.errors import ImgfetchError, NamespaceError, StoreCorruptError
 from imgfetch.fs import linux
 from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -97,5 +97,7 @@ def _refusal(error: OSError, directory: str) -> ImgfetchError:
     if error.errno == errno.ENOENT:
         message = f"{directory}: an unpacked layer is missing"
         return StoreCorruptError(message, hint="imgfetch fsck --repair unpacks it again")
+    from imgfetch.remedies import COPY
+
     message = f"overlayfs can't be mounted in {directory}: {error.strerror}"
-    return NamespaceError(message, hint="--rootfs-mode copy does without")
+    return NamespaceError(message, hint=COPY)

@@ -7,22 +7,14 @@ AppArmor, and each has another remedy.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import NamespaceError
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KUBERNETES = (
-    "in Kubernetes set seccompProfile: Unconfined (on AppArmor nodes appArmorProfile:"
-    " Unconfined too); runAsNonRoot and dropped capabilities may stay"
-)
-_APPARMOR = (
-    "as root: an AppArmor profile with 'userns,' for this program, or"
-    " sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-)
 _SECCOMP_FILTER = "2"
 
 
@@ -70,6 +62,13 @@ def read_status(proc: Path) -> dict[str, str]:
     return {name: value.strip() for name, _, value in fields}
 
 
+def no_proc(proc: Path) -> NamespaceError:
+    """For a machine, or a chroot, without procfs, which tells what there is."""
+    from imgfetch.remedies import MOUNT_PROC
+
+    return NamespaceError(f"{proc} is not mounted, and runs need it", hint=MOUNT_PROC)
+
+
 def no_namespace(error: OSError, confinement: Confinement) -> NamespaceError:
     """For an unshare(2) that failed."""
     blocker, remedy = _blocker_of_unshare(error, confinement)
@@ -78,23 +77,28 @@ def no_namespace(error: OSError, confinement: Confinement) -> NamespaceError:
 
 
 def _blocker_of_unshare(error: OSError, confinement: Confinement) -> tuple[str, str]:
+    # Here and below: nothing that a run which works would need.
+    from imgfetch import remedies
+
     if error.errno == errno.EINVAL and confinement.threads > 1:
-        return f"{confinement.threads} threads in this process", "enter before threads start"
+        return f"{confinement.threads} threads in this process", remedies.BEFORE_THREADS
     if error.errno == errno.ENOSPC or confinement.max_user_namespaces == 0:
         return _sysctl("user.max_user_namespaces", 15000)
     if confinement.userns_clone == 0:
         return _sysctl("kernel.unprivileged_userns_clone", 1)
     if error.errno == errno.EINVAL:
-        return "a kernel without them", "the kernel needs CONFIG_USER_NS"
+        return "a kernel without them", remedies.KERNEL_USERNS
     return _confinement(confinement)
 
 
 def no_mapping(error: OSError, confinement: Confinement, *, root: bool) -> NamespaceError:
     """For a uid_map or gid_map that could not be written."""
+    from imgfetch import remedies
+
     if root and confinement.apparmor_userns != 1:
         # Since Linux 5.12 nobody may map root who could not set file capabilities as root.
         blocker = "the lack of CAP_SETUID, CAP_SETGID or CAP_SETFCAP"
-        remedy = "run as an ordinary user, or with these capabilities"
+        remedy = remedies.MAPPING_CAPABILITIES
     else:
         blocker, remedy = _confinement(confinement)
     message = f"ids of the user namespace are blocked by {blocker}: {error.strerror}"
@@ -108,15 +112,19 @@ def no_mount(error: OSError, confinement: Confinement) -> NamespaceError:
 
 
 def _confinement(confinement: Confinement) -> tuple[str, str]:
+    from imgfetch import remedies
+
     if confinement.seccomp:
-        return "a seccomp filter", _KUBERNETES
+        return "a seccomp filter", remedies.KUBERNETES
     if confinement.apparmor_userns == 1:
-        return "AppArmor (kernel.apparmor_restrict_unprivileged_userns)", _APPARMOR
-    return "the kernel (a chroot, or a security module)", _KUBERNETES
+        return "AppArmor (kernel.apparmor_restrict_unprivileged_userns)", remedies.APPARMOR
+    return "the kernel (a chroot, or a security module)", remedies.KUBERNETES
 
 
 def _sysctl(name: str, value: int) -> tuple[str, str]:
-    return f"the sysctl {name}", f"as root: sysctl -w {name}={value}"
+    from imgfetch import remedies
+
+    return f"the sysctl {name}", remedies.sysctl(name, value)
 
 
 def _number(file: Path) -> int | None:

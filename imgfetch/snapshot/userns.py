@@ -10,15 +10,15 @@ ids there are is read back from the kernel.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import NamespaceError
 from imgfetch.fs import linux
 from imgfetch.fs.idmap import IdMapping, IdRange
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.snapshot import refusals, subids
 from imgfetch.snapshot.mapper import Mapper
 
@@ -69,8 +69,10 @@ def enter(
 
 
 def _is_admin(proc: Path) -> bool:
-    effective = refusals.read_status(proc).get("CapEff", "0")
-    return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
+    status = refusals.read_status(proc)
+    if not status:
+        raise refusals.no_proc(proc)
+    return bool(int(status.get("CapEff", "0"), 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def _enter_mounts() -> bool:
@@ -117,7 +119,9 @@ def keep_id() -> IdMapping:
     uids, gids = _granted(uid)
     if not (uids and gids):
         message = "--userns keep-id needs subordinate ids: there would be no root in the container"
-        raise NamespaceError(message, hint="give yourself ranges in /etc/subuid and /etc/subgid")
+        from imgfetch.remedies import add_subids
+
+        raise NamespaceError(message, hint=add_subids((*_names(uid), str(uid))[0]))
     return subids.kept(uid, gid, uids, gids)
 
 
@@ -134,7 +138,9 @@ def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
     refusal = mapper.map()
     if refusal is not None:
         message = f"these ids can't be had: {refusal}"
-        raise NamespaceError(message, hint="/etc/subuid and /etc/subgid say which can")
+        from imgfetch.remedies import READ_SUBIDS
+
+        raise NamespaceError(message, hint=READ_SUBIDS)
     with contextlib.suppress(PermissionError):  # with no more than one's own group
         os.setgroups([])
     os.setresgid(0, 0, 0)
