@@ -40,12 +40,10 @@ READ_SUBIDS: Final = "/etc/subuid and /etc/subgid say which can"
 NO_NEW_PRIVS: Final = "start it where no_new_privs is not set (allowPrivilegeEscalation: true)"
 
 
-def add_subids(user: str) -> str:
-    """To give a user subordinate ids."""
-    return (
-        "as root, with a range that nobody has yet:"
-        f" usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}"
-    )
+def add_subids(user: str, *files: str) -> str:
+    """To give a user subordinate ids, by name or by number: in all of some files."""
+    names = " and ".join(files)
+    return f"as root add a line like {user}:100000:65536 to {names}, with ids that nobody has yet"
 
 
 def set_privileges(program: str, capability: str) -> str:
@@ -62,7 +60,9 @@ UPDATE_RUNTIME: Final = (
     "unless your distribution has patched it, which keeps the version: install runc 1.2.8,"
     " 1.3.3, 1.4 or newer"
 )
-INSTALL_NETWORK_HELPER: Final = "Debian, Ubuntu, Fedora: install slirp4netns"
+INSTALL_NETWORK_HELPER: Final = (
+    "Debian, Ubuntu, Fedora: install passt, which has pasta, or slirp4netns"
+)
 INSTALL_INIT: Final = "install one: catatonit, tini-static or docker-init"
 INSTALL_FUSE_OVERLAYFS: Final = "Debian, Ubuntu, Fedora: install fuse-overlayfs"
 INSTALL_EROFS: Final = "Debian, Ubuntu, Fedora: install erofs-utils"
@@ -78,9 +78,11 @@ NO_APPARMOR: Final = "--security-opt apparmor=unconfined does without the profil
 UNMAPPED_ID: Final = "the image's user has no id here: --user 0, or more subordinate ids"
 
 
-def open_device(device: str) -> str:
-    """To let everybody use a device, as distributions have it."""
-    return f"as root: chmod 0666 {device}"
+def device(path: str, *, there: bool) -> str:
+    """To have a device that everybody may use, as distributions have it."""
+    if there:
+        return f"as root: chmod 0666 {path}"
+    return f"give it to the container or pod that this is: --device {path}, or a device plugin"
 
 
 # Stores
@@ -90,6 +92,9 @@ OTHER_STORE: Final = (
     "name a store of your own with --store, and add one that is only read with --store-ro"
 )
 OTHER_FILE_SYSTEM: Final = "name one on another file system with --store"
+OVERLAY_FILE_SYSTEM: Final = (
+    "--store on a file system such as ext4, xfs or btrfs; in a pod, on a volume"
+)
 NOT_NOEXEC: Final = "use --store on another one, or --rootfs-mode overlay"
 FSCK: Final = "imgfetch fsck --repair"
 MAKE_ROOM: Final = "make room, then run the command again"

@@ -10,7 +10,7 @@ from imgfetch.errors import RuntimeFailedError, RuntimeMissingError
 from imgfetch.findings import Finding, missing, of_error, ok, warning
 from imgfetch.fs.claim import is_claimed
 from imgfetch.fs.programs import find_program
-from imgfetch.runtime.connectors import find_helper
+from imgfetch.runtime.connectors import find_helpers
 from imgfetch.runtime.layout import DETACHED
 from imgfetch.runtime.mountinfo import fresh_proc_allowed
 from imgfetch.runtime.program import RuntimeProgram, find_runtime
@@ -82,7 +82,8 @@ def private_networks(search_path: str, *, wanted: bool) -> Finding:
         wanted: whether runs are to have them and no others.
     """
     try:
-        return ok("private-networks", f"made by {find_helper(search_path)}")
+        helpers = ", else ".join(find_helpers(search_path))
+        return ok("private-networks", f"made by {helpers}")
     except RuntimeFailedError as error:
         return of_error("private-networks", error, blocks=wanted)
 

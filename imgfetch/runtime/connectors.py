@@ -86,12 +86,15 @@ def find_helpers(search_path: str, *, root: bool | None = None) -> tuple[str, ..
     names = (_SLIRP, _PASTA) if by_root else (_PASTA, _SLIRP)
     found = tuple(program for name in names if (program := find_program(name, search_path)))
     if not found:
+        from imgfetch.remedies import INSTALL_NETWORK_HELPER
+
         message = "a private network needs pasta or slirp4netns, and neither is installed"
-        hint = "Debian, Ubuntu, Fedora: install passt, which has pasta, or slirp4netns"
-        raise RuntimeFailedError(message, hint=hint)
+        raise RuntimeFailedError(message, hint=INSTALL_NETWORK_HELPER)
     if not os.access(_DEVICE, os.R_OK | os.W_OK):
+        from imgfetch.remedies import device
+
         message = f"a private network needs {_DEVICE}, which can't be opened"
-        raise RuntimeFailedError(message, hint=f"as root: chmod 0666 {_DEVICE}")
+        raise RuntimeFailedError(message, hint=device(_DEVICE, there=os.path.exists(_DEVICE)))
     return found
 
 

@@ -97,16 +97,9 @@ def overlay(scratch: str, search_path: str) -> Finding:
         linux.mount("none", memory, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV)
         _try_overlay(f"{memory}/tree", mapping)
     except (ImgfetchError, OSError):
-        return warning(
-            check,
-            f"root filesystems are copied for each run: {said}",
-            "--store on a file system such as ext4, xfs or btrfs, and Linux 5.11 or newer",
-        )
-    return warning(
-        check,
-        f"what containers write is kept in memory: no overlay on {kind}",
-        "--store on a file system such as ext4, xfs or btrfs (in a pod, on a volume)",
-    )
+        return warning(check, f"root filesystems are copied for each run: {said}")
+    found = f"what containers write is kept in memory: no overlay on {kind}"
+    return warning(check, found, remedies.OVERLAY_FILE_SYSTEM)
 
 
 def _try_overlay(directory: str, mapping: IdMapping) -> None:
@@ -135,7 +128,8 @@ def fuse_overlayfs(search_path: str, device: str = _FUSE) -> Finding:
         return missing(check, found, remedies.INSTALL_FUSE_OVERLAYFS)
     if not os.access(device, os.R_OK | os.W_OK):
         found = f"{program} is there, and {device} can't be opened"
-        return missing(check, found, remedies.open_device(device))
+        remedy = remedies.device(device, there=os.path.exists(device))
+        return missing(check, found, remedy)
     return ok(check, program)
 
 

@@ -57,7 +57,7 @@ def subordinate_ids(uid: int, directory: Path = Path("/etc")) -> Iterator[Findin
     for file in ("subuid", "subgid"):
         ranges = granted(directory / file, (name, str(uid)))
         number = sum(one.size for one in ranges)
-        remedy = remedies.add_subids(name)
+        remedy = remedies.add_subids(name, str(directory / file))
         if not ranges:
             yield missing(file, f"{directory / file} has no line for {name}", remedy)
         elif number < _ENOUGH:

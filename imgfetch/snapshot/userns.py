@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CAP_SYS_ADMIN = 21
+_SUBIDS = ("/etc/subuid", "/etc/subgid")
 
 
 def enter(
@@ -121,7 +122,7 @@ def keep_id() -> IdMapping:
         message = "--userns keep-id needs subordinate ids: there would be no root in the container"
         from imgfetch.remedies import add_subids
 
-        raise NamespaceError(message, hint=add_subids((*_names(uid), str(uid))[0]))
+        raise NamespaceError(message, hint=add_subids((*_names(uid), str(uid))[0], *_SUBIDS))
     return subids.kept(uid, gid, uids, gids)
 
 
@@ -150,8 +151,8 @@ def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
 def _granted(uid: int) -> tuple[tuple[subids.Subids, ...], tuple[subids.Subids, ...]]:
     owners = (*_names(uid), str(uid))
     return (
-        subids.granted(Path("/etc/subuid"), owners),
-        subids.granted(Path("/etc/subgid"), owners),
+        subids.granted(Path(_SUBIDS[0]), owners),
+        subids.granted(Path(_SUBIDS[1]), owners),
     )
 
 
