@@ -80,8 +80,9 @@ def _programs(with_: Collaborators) -> Iterator[Look]:
 
     settings, path = with_.settings, with_.search_path
     yield Look("runtime", partial(checkup.runtimes, settings.runtime, path), needed=True)
-    private = settings.network == "private"
-    yield Look("private-networks", partial(checkup.private_networks, path, wanted=private))
+    if settings.offline:  # it is not tried then
+        private = settings.network == "private"
+        yield Look("private-networks", partial(checkup.private_networks, path, wanted=private))
     yield Look("killed-runs", partial(checkup.killed_runs, f"{settings.store}/runs"))
 
 
@@ -103,16 +104,32 @@ def _store(with_: Collaborators, scratch: str | None) -> Iterator[Look]:
         found = f"nothing can be tried in {checkup.existing(settings.store)}"
         yield Look("container", lambda: missing("container", found, blocks=True))
         return
-    for name in ("file-system", "overlay", "container"):
+    for name in ("file-system", "overlay", "container", "network"):
         os.mkdir(f"{scratch}/{name}")
     yield Look("file-system", partial(checkup.file_system, f"{scratch}/file-system"))
     yield Look("overlay", partial(overlay, f"{scratch}/overlay", path))
     yield Look(
         "container",
-        partial(trial, settings, f"{scratch}/container"),
+        partial(trial, settings, f"{scratch}/container", "container", "none", needed=True),
         needed=True,
         seconds=_TRIAL_SECONDS,
     )
+    if not settings.offline:
+        private = settings.network == "private"
+        look = partial(_private_networks, with_, f"{scratch}/network", needed=private)
+        yield Look("private-networks", look, needed=private, seconds=_TRIAL_SECONDS)
+
+
+def _private_networks(with_: Collaborators, store: str, *, needed: bool) -> Finding:
+    """Whether a container gets a network of its own, tried where the programs for it are there."""
+    from imgfetch.client.trial import trial
+    from imgfetch.runtime.checkup import private_networks
+
+    found = private_networks(with_.search_path, wanted=needed)
+    if found.state != "ok":
+        return found
+    tried = trial(with_.settings, store, found.check, "private", needed=needed)
+    return found if tried.state == "ok" else tried
 
 
 def _exporters(search_path: str) -> Iterator[Finding]:
@@ -209,7 +226,8 @@ def _clear(scratch: str) -> None:
         from imgfetch.runtime.rundir import collect_dead
 
         # Of a trial that took too long there may be control groups.
-        with suppress(ImgfetchError, OSError):
-            collect_dead(f"{scratch}/container/runs")
+        for name in ("container", "network"):
+            with suppress(ImgfetchError, OSError):
+                collect_dead(f"{scratch}/{name}/runs")
     with suppress(ImgfetchError, OSError):
         remove_tree(scratch)

@@ -29,6 +29,7 @@ _AT_ONCE: Final = 6
 # After which a child ends itself, if nobody is left to end it.
 _GRACE: Final = 5
 _SAID: Final = 300
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REPORT: Final = "please report it"
 
 
@@ -101,9 +102,14 @@ def _ended(working: dict[int, _Child], poll: select.poll) -> list[int]:
 def _start(number: int, look: Look) -> tuple[int, _Child]:
     read, write = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        _work(look, write, parent)
+    # What a handler raises while a child is made could be raised twice, or be lost.
+    allowed = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _work(look, write, parent)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
     os.close(write)
     return read, _Child(number, look, pid, time.monotonic() + look.seconds, bytearray())
 
@@ -164,9 +170,9 @@ def _settle(parent: int, seconds: float) -> None:
     """Have nothing in common with the terminal, and don't outlive the parent for long."""
     os.setsid()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (*_ENDING, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # The kernel forgets this one when credentials change, as they do in namespaces.
     linux.die_with_parent(signal.SIGKILL)
     signal.alarm(int(seconds) + _GRACE)
