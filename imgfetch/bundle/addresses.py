@@ -7,10 +7,10 @@ names something of the host with colons in between.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
 
 from imgfetch.bundle.grammar import invalid, parse_decimal
 from imgfetch.bundle.options import Device, PublishedPort
+from imgfetch.lean.typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from imgfetch.errors import InvalidOptionError

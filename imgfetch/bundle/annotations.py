@@ -8,7 +8,7 @@ the specification's own name space are passed on. The caller's annotations all a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from imgfetch.lean.typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ next one's default (CVE-2020-14370 class).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from imgfetch.lean.typing import Any, Final
 
 Mount = dict[str, Any]
 

@@ -6,13 +6,13 @@ unpacking, not here.
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any, Final
 
 from imgfetch.errors import InvalidOptionError
 from imgfetch.fs.atomic import PRIVATE_FILE, replace_file, write_all
 from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.lean import json
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Final, NamedTuple
+
+from imgfetch.lean.typing import Final, NamedTuple
 
 MAGIC: Final = b"\x7fELF"
 

@@ -7,9 +7,8 @@ image's gets out to a process on the host (CVE-2025-23266 class).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import DocumentError, InvalidOptionError
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,10 +6,9 @@ that are bound over the image's, which are never written to (CVE-2024-1753 class
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from imgfetch.bundle.addresses import HOST_GATEWAY
 from imgfetch.errors import InvalidOptionError
+from imgfetch.lean.typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

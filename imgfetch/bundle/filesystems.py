@@ -6,12 +6,11 @@ files about the network, then what the options ask for, parents before children.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from imgfetch.bundle import defaults
 from imgfetch.bundle.mounts import container_path
 from imgfetch.bundle.options import BindMount, TmpfsMount
 from imgfetch.errors import InvalidMountError, InvalidOptionError
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from imgfetch.bundle.host import HostFacts, Place

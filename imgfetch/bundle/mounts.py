@@ -10,7 +10,6 @@ its root by whoever makes the mount points.
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Final
 
 from imgfetch.bundle.grammar import parse_name, parse_size
 from imgfetch.bundle.options import (
@@ -23,6 +22,7 @@ from imgfetch.bundle.options import (
     VolumeMount,
 )
 from imgfetch.errors import InvalidMountError, InvalidOptionError
+from imgfetch.lean.typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ defined, and every run defines all of these.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,11 +8,11 @@ class).
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Final
 
 from imgfetch.bundle.grammar import invalid
 from imgfetch.bundle.options import SecurityOptions, Ulimit
+from imgfetch.lean.dataclasses import replace
+from imgfetch.lean.typing import Final
 
 ALL: Final = "ALL"
 

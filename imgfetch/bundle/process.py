@@ -6,8 +6,6 @@ runtime-spec config.md "Process"; image-spec conversion.md "Verbatim Fields" and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from imgfetch.bundle import defaults, resources
 from imgfetch.bundle.environment import check_strings, process_environment
 from imgfetch.bundle.filesystems import INIT_PATH
@@ -16,6 +14,7 @@ from imgfetch.bundle.isolation import apparmor_profile
 from imgfetch.bundle.mounts import normalise
 from imgfetch.bundle.privileges import granted
 from imgfetch.errors import DocumentError, InvalidOptionError, InvalidUserError
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,10 @@ crun ignores them silently, so whether a limit can be had is decided here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
 from imgfetch.bundle.defaults import PIDS_LIMIT
 from imgfetch.bundle.privileges import exceeds
 from imgfetch.errors import InvalidOptionError
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from imgfetch.bundle.host import HostFacts

@@ -9,12 +9,12 @@ millisecond, so nothing is cached.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
 
 from imgfetch.errors import InvalidOptionError
+from imgfetch.lean import json
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

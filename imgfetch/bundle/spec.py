@@ -10,14 +10,13 @@ image's label or annotation asks of the runtime.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
 from imgfetch.bundle import defaults, isolation
 from imgfetch.bundle.annotations import spec_annotations
 from imgfetch.bundle.filesystems import spec_mounts
 from imgfetch.bundle.process import container_hostname, spec_process
 from imgfetch.bundle.resources import resources
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imgfetch.bundle.host import HostFacts, Place

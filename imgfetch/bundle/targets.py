@@ -11,12 +11,12 @@ import errno
 import os
 import posixpath
 import stat
-from typing import TYPE_CHECKING, Any, Final
 
 from imgfetch.bundle.mounts import normalise
 from imgfetch.bundle.process import leads_through_proc
 from imgfetch.errors import DocumentError, InvalidMountError
 from imgfetch.fs.walk import LINK_LIMIT
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

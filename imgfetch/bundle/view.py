@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgfetch.errors import ContentError
 from imgfetch.fs.walk import LINK_LIMIT
+from imgfetch.lean.typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from imgfetch.cas.ingest import Transfer, Waiting, partial_name
 from imgfetch.cas.reader import LayoutReader
 from imgfetch.cas.root import INGEST, StoreRoot
 from imgfetch.errors import StoreCorruptError, StoreError, VerificationError
 from imgfetch.fs import atomic, space
+from imgfetch.lean.contextlib import suppress
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci import layout
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import StoreError
 from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.lean.contextlib import contextmanager
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator

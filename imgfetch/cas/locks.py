@@ -7,12 +7,11 @@ They are taken in this order, and readers of blobs and of ``index.json`` take no
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
-
 from imgfetch.cas.faults import store_errors
 from imgfetch.errors import StoreError, StoreLockedError
 from imgfetch.fs import lock
+from imgfetch.lean.contextlib import ExitStack, contextmanager
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from imgfetch.cas.root import StoreRoot
 from imgfetch.errors import (
@@ -19,6 +18,7 @@ from imgfetch.errors import (
     StoreError,
     VerificationError,
 )
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci import layout
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.verify import verify

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 from imgfetch.cas.faults import is_read_only, store_errors
 from imgfetch.cas.locks import LOCKS, StoreLocks
 from imgfetch.errors import ContentError, StoreCorruptError, StoreError
 from imgfetch.fs import atomic
+from imgfetch.lean.contextlib import ExitStack, contextmanager
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci import layout
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ an exception that nobody planned with 1 and a request to report it.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from imgfetch.cli import exitcodes, output
 from imgfetch.cli.root import Invocation, root
 from imgfetch.errors import CommandError, ImgfetchError, InterruptedBySignalError
+from imgfetch.lean import signal
+from imgfetch.lean.typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,9 @@ Docker's meanings; the names are in `imgfetch.cli.run_flags`. Each value's gramm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
 from imgfetch.errors import InvalidOptionError
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.registry import registries_files
 
 if TYPE_CHECKING:

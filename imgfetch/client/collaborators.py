@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from imgfetch.client.naming import parse_name
 from imgfetch.client.registries import Registries
 from imgfetch.errors import PolicyError
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.platform import Platform
 from imgfetch.oci.transport import PathName, RegistryName, StoreName
 

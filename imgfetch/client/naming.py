@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import NotInStoreError
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.reference import Reference, Repository
 from imgfetch.oci.transport import PathName, StoreName, parse_image_name
 

@@ -9,10 +9,10 @@ Modes are exact, whatever the umask.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.lean.contextlib import contextmanager, suppress
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -6,9 +6,10 @@ is `imgfetch.snapshot.userns`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import Final, NamedTuple
 
 # Every id the kernel knows: (uid_t)-1 is no id.
 _ALL: Final = 2**32 - 1

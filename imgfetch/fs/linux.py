@@ -11,7 +11,8 @@ import ctypes
 import fcntl
 import functools
 import os
-from typing import Any, Final
+
+from imgfetch.lean.typing import Any, Final
 
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUSER: Final = 0x10000000

@@ -15,10 +15,10 @@ import errno
 import fcntl
 import os
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import StoreLockedError
+from imgfetch.lean.contextlib import contextmanager, suppress
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -12,7 +12,8 @@ import errno
 import functools
 import os
 import struct
-from typing import TYPE_CHECKING
+
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
-from typing import NoReturn
 
 from imgfetch.errors import StoreError
 from imgfetch.fs.openat2 import (
@@ -23,6 +21,8 @@ from imgfetch.fs.openat2 import (
     is_unavailable,
     openat2,
 )
+from imgfetch.lean.contextlib import suppress
+from imgfetch.lean.typing import NoReturn
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Directories kept open at once; those above are opened again through `..`.

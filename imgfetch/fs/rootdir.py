@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import ContentError
 from imgfetch.fs.openat2 import (
@@ -24,6 +23,7 @@ from imgfetch.fs.openat2 import (
     openat2,
 )
 from imgfetch.fs.walk import DIRECTORY, enter, locate
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.errors import NoSpaceError
+from imgfetch.lean.contextlib import contextmanager
+from imgfetch.lean.typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -12,6 +12,8 @@ except ImportError:  # another Python
     make_encoder = make_scanner = None
 
 _BLANK = " \t\n\r"
+# Of encodings other than plain UTF-8, besides zeros at the beginning.
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _CONSTANTS = {"-Infinity": float("-inf"), "Infinity": float("inf"), "NaN": float("nan")}
 
 
@@ -29,8 +31,15 @@ class _Decoding:
         self.memo = {}
 
 
+def load(file):
+    """See `json.load`."""
+    return loads(file.read())
+
+
 def loads(text, *, object_pairs_hook=None, parse_constant=None):
     """See `json.loads`."""
+    if isinstance(text, bytes) and 0 not in text[:4] and not text.startswith(_MARKS):
+        text = text.decode("utf-8", "surrogatepass")
     if isinstance(text, str) and make_scanner:
         scan = make_scanner(_Decoding(object_pairs_hook, parse_constant))
         try:

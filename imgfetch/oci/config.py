@@ -6,10 +6,9 @@ reaches a process on the host (environment, labels, annotations).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import DocumentError
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.digest import DiffID
 from imgfetch.oci.document import CONFIG_LIMIT, Object, load
 from imgfetch.oci.platform import Platform

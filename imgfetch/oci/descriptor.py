@@ -7,9 +7,8 @@ that nobody has verified.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 from imgfetch.oci import mediatype
 from imgfetch.oci.digest import Digest
 from imgfetch.oci.platform import Platform

@@ -8,10 +8,9 @@ spelled exactly as registered. An unknown algorithm is an error and never means
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NewType
-
 from imgfetch.errors import InvalidDigestError
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

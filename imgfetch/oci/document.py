@@ -10,12 +10,12 @@ is of another type than the specification's. Unknown fields are ignored, as it d
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgfetch.errors import DocumentError, InvalidDigestError
+from imgfetch.lean import json
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, Any, NoReturn
 from imgfetch.oci.digest import Digest
 
 if TYPE_CHECKING:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
 from imgfetch.errors import DocumentError, UnsupportedContentError
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, NamedTuple
 from imgfetch.oci import mediatype
 from imgfetch.oci.digest import ChainID, DiffID, chain_id
 

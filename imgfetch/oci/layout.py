@@ -7,11 +7,10 @@ are refused rather than guessed at.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
 from imgfetch.errors import InvalidDigestError, UnsupportedContentError
+from imgfetch.lean import json
+from imgfetch.lean.dataclasses import dataclass, replace
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 from imgfetch.oci.descriptor import REF_NAME, Descriptor
 from imgfetch.oci.document import Object, load
 

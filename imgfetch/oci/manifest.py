@@ -8,10 +8,9 @@ out again is what came in. A body that could be read as both kinds, or whose own
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import DocumentError, UnsupportedContentError
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.document import MANIFEST_LIMIT, Object, load

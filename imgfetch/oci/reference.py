@@ -9,9 +9,9 @@ docker does: ``alpine`` is ``docker.io/library/alpine:latest``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from imgfetch.errors import InvalidDigestError, InvalidReferenceError
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.oci.digest import Digest
 
 DOCKER_HUB = "docker.io"

@@ -7,10 +7,9 @@ registry), ``oci:DIR[:REF]``, ``oci-archive:FILE[:REF]``,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from imgfetch.errors import InvalidReferenceError
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import Literal
 from imgfetch.oci.reference import Reference
 
 PathTransport = Literal["oci", "oci-archive", "docker-archive", "dir"]

@@ -6,9 +6,8 @@ never ends is given up after one byte too many.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import DigestMismatchError, SizeMismatchError
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.digest import Digest, new_hash
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ understood are refused: a rule that is silently dropped may be one that blocks.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import InvalidReferenceError, UsageError
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 from imgfetch.oci.reference import Repository
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ parses, and importing it costs nothing.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

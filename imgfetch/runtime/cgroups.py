@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import time
 
+from imgfetch.lean import json
 from imgfetch.runtime.layout import CONFIG
 
 _MOUNT = "/sys/fs/cgroup"

@@ -7,12 +7,12 @@ is kept back, by a process that passes everything on afterwards.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-from typing import TYPE_CHECKING, NoReturn
 
 from imgfetch.fs.atomic import write_all
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING, NoReturn
 from imgfetch.runtime.child import keep_descriptors
 
 if TYPE_CHECKING:

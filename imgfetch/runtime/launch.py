@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-from dataclasses import dataclass
-from typing import NoReturn
 
 from imgfetch.errors import NamespaceError, RuntimeFailedError
 from imgfetch.fs import linux
+from imgfetch.lean import signal
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import NoReturn
 from imgfetch.runtime.child import keep_descriptors, reset_signals
 from imgfetch.runtime.relay import take
 

@@ -18,7 +18,7 @@ Of detached containers only, see `imgfetch.runtime.containers`::
 
 from __future__ import annotations
 
-from typing import Final
+from imgfetch.lean.typing import Final
 
 CONFIG: Final = "config.json"
 PID: Final = "pid"

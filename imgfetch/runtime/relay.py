@@ -6,15 +6,15 @@ one made for that, and a child copies what comes out of it to standard output.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
 import termios
-from dataclasses import dataclass
-from typing import NoReturn
 
 from imgfetch.fs.atomic import write_all
+from imgfetch.lean import contextlib
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import NoReturn
 from imgfetch.runtime.child import keep_descriptors, reset_signals
 
 _ROWS, _COLUMNS = 24, 80

@@ -5,11 +5,11 @@ runtime-spec runtime.md has the life cycle; runc(8) and crun(1) the options.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from imgfetch.lean import contextlib
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.runtime.cgroups import oom_kills, remove_leftover
 from imgfetch.runtime.errorstream import without_last_words
 from imgfetch.runtime.failure import failure

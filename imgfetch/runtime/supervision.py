@@ -7,13 +7,13 @@ between a look and a wait.
 from __future__ import annotations
 
 import os
-import signal
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import InterruptedBySignalError
+from imgfetch.lean import signal
+from imgfetch.lean.contextlib import contextmanager, suppress
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -7,10 +7,9 @@ in memory (a store that itself is on an overlay, as in a pod), and a copy.
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import InvalidOptionError, NamespaceError
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.snapshot.directory import SnapshotDirectory
 from imgfetch.snapshot.flat import FlatSnapshotter
 from imgfetch.snapshot.overlay import OverlaySnapshotter

@@ -14,12 +14,8 @@ is never removed before them, so that a topmost one that is there has all below 
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import os
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import StoreCorruptError, StoreError
 from imgfetch.fs import linux
@@ -27,6 +23,9 @@ from imgfetch.fs.atomic import make_directories, sync_directory, write_all
 from imgfetch.fs.claim import claim_abandoned, claim_shared, make_claimed
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import no_space_told
+from imgfetch.lean import contextlib, json
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.snapshot.overlayfs import LINKS
 
 if TYPE_CHECKING:
@@ -327,6 +326,8 @@ def _remove_abandoned(path: str) -> None:
 
 
 def _write_record(path: str, record: SnapshotRecord) -> None:
+    from dataclasses import asdict  # slow to import, and most runs unpack nothing
+
     descriptor = os.open(path, _FILE, 0o600)
     try:
         write_all(descriptor, json.dumps(asdict(record)).encode())

@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import LayerLimitError
 from imgfetch.fs import linux
 from imgfetch.fs.space import is_no_space, no_space
+from imgfetch.lean.contextlib import contextmanager
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

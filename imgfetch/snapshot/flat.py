@@ -7,13 +7,13 @@ container that writes to one would write to the store.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING, Final
 
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
 from imgfetch.fs.space import no_space_told
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING, Final
 from imgfetch.snapshot.directory import TREE, SnapshotRecord
 from imgfetch.snapshot.duplicate import copy_tree
 from imgfetch.snapshot.stack import ROOTFS, unmount_stack

@@ -8,9 +8,10 @@ which are setuid or have file capabilities.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from imgfetch.fs.programs import find_program
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

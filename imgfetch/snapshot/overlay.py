@@ -7,15 +7,15 @@ writes down, in the upper directory, what its whiteouts and replacements mean.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from imgfetch.fs import linux
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import no_space_told
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.snapshot.directory import TREE, SnapshotRecord, write_links
 from imgfetch.snapshot.lower import LowerView, drop_pointless
 from imgfetch.snapshot.overlayfs import LINKS, OPAQUE, USER_OPAQUE, mount_overlay

@@ -7,14 +7,14 @@ tmpfs on ``work`` holds both halves of it.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Final
 
 from imgfetch.errors import NamespaceError, StoreCorruptError
 from imgfetch.fs import linux
 from imgfetch.fs.atomic import make_directory
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING, Final
 from imgfetch.snapshot.overlayfs import LINKS, mount_overlay
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ an id that is refused later is refused by newuidmap, which reads the files again
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from imgfetch.fs.idmap import IdMapping, IdRange
+from imgfetch.lean.typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

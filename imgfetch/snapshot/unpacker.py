@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import (
     ContentError,
@@ -17,6 +14,9 @@ from imgfetch.errors import (
     VerificationError,
 )
 from imgfetch.interfaces import LayerDiff, LayerStats, NoProgress
+from imgfetch.lean.contextlib import contextmanager, suppress
+from imgfetch.lean.dataclasses import dataclass, replace
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.digest import DiffID, chain_id
 from imgfetch.oci.verify import Verifier
 
@@ -166,6 +166,8 @@ class Unpacker:
 def _as_json(diff: LayerDiff | None) -> dict[str, Any] | None:
     if diff is None:
         return None
+    from dataclasses import asdict  # slow to import, and most runs unpack nothing
+
     return {
         "stats": asdict(diff.stats),
         "whiteouts": list(map(os.fsdecode, diff.whiteouts)),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import VerificationError
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgfetch.interfaces import ContentStore, Progress, Source

@@ -7,11 +7,10 @@ for again once it is here.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
 from imgfetch.errors import NetworkError, NotInStoreError, RegistryError
+from imgfetch.lean.contextlib import nullcontext
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, Literal
 from imgfetch.workflow.pull import DEFAULT_JOBS, fetch_all
 from imgfetch.workflow.resolve import Documents, all_images, select_image
 

@@ -6,8 +6,7 @@ an interrupted pull never leaves a name for half an image.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.workflow.ingest import ingest
 from imgfetch.workflow.parallel import for_each
 

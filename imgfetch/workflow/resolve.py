@@ -7,10 +7,9 @@ is not transferred again, so the same code serves without a network.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import DocumentError, PlatformError, StoreCorruptError
+from imgfetch.lean.dataclasses import replace
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.config import ImageConfig
 from imgfetch.oci.document import CONFIG_LIMIT, MANIFEST_LIMIT
 from imgfetch.oci.image import Image, check_is_image

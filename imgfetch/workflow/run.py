@@ -8,13 +8,12 @@ What a plain run does not need is in modules of its own, imported where it is as
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from imgfetch.bundle.directory import write_run_config
 from imgfetch.bundle.host import Place
 from imgfetch.fs.space import no_space_told
+from imgfetch.lean.contextlib import ExitStack
+from imgfetch.lean.dataclasses import replace
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.runtime.identifiers import new_container_id
 from imgfetch.runtime.rundir import RunDirectory, collect_dead
 

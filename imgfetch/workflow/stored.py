@@ -6,10 +6,9 @@ what is not is named in the error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
-
 from imgfetch.errors import NotInStoreError
 from imgfetch.interfaces import Unverified
+from imgfetch.lean.typing import TYPE_CHECKING, NoReturn
 from imgfetch.workflow.verified import read_verified
 
 if TYPE_CHECKING:

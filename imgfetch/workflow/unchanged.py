@@ -7,9 +7,8 @@ is used then is what the store has under that name, verified as ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from imgfetch.interfaces import Source
+from imgfetch.lean.typing import TYPE_CHECKING, Protocol
 from imgfetch.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:

@@ -6,10 +6,9 @@ gets an archive has no other copy.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING
-
 from imgfetch.errors import StoreCorruptError, StoreError, VerificationError
+from imgfetch.lean.contextlib import suppress
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.verify import Verifier
 
 if TYPE_CHECKING:

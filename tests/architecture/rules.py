@@ -225,7 +225,7 @@ RULES = (
         "oci is pure",
         "the specifications as values: standard library only, no input or output",
         either(
-            importing_other_than(*PURE_MODULES, "imgfetch.oci", "imgfetch.errors"),
+            importing_other_than(*PURE_MODULES, "imgfetch.oci", "imgfetch.errors", "imgfetch.lean"),
             naming("open"),
         ),
         only=("oci/",),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,11 @@ VALUES = st.recursive(
 )
 
 
-def _outcome(module: ModuleType, text: str) -> object:
+def _outcome(module: ModuleType, text: str | bytes) -> object:
     """What a text is, or what is said about it."""
     try:
         return module.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         return repr(error)
 
 
@@ -72,6 +73,10 @@ def test_hooks_are_called() -> None:
 def test_bytes_are_read_too() -> None:
     assert lean.loads(b'{"a": "\xc3\xa9"}') == {"a": "é"}
     assert lean.loads('"é"'.encode("utf-16")) == "é"
+    assert lean.loads(b'"\xed\xa0\x80"') == json.loads(b'"\xed\xa0\x80"')
+    assert lean.load(io.BytesIO(b"[1]")) == lean.load(io.StringIO("[1]")) == [1]
+    for broken in (b"\xef\xbb\xbf[1]", b'"\xff"'):
+        assert _outcome(lean, broken) == _outcome(json, broken)
 
 
 def test_nesting_has_its_limit_and_circles_are_refused() -> None:
