@@ -103,29 +103,68 @@ def is_pasta(program: str) -> bool:
     return os.path.basename(program).startswith(_PASTA)
 
 
-def let_go(go: int) -> None:
-    """Tell the process in `connect` that the namespace is there."""
-    os.write(go, _GO)
+class Helper(NamedTuple):
+    """A process of the caller's network that will be one of the programs.
+
+    Attributes:
+        program: its path.
+        pid: the process.
+        go: tells it that the namespace is there.
+        ready: told by it when the network is up; closed untold where it never is.
+    """
+
+    program: str
+    pid: int
+    go: int
+    ready: int
+
+    @classmethod
+    def fork(cls, program: str, directory: str, forwards: Sequence[Forward]) -> Helper:
+        """Have one for the namespace that this process is about to enter.
+
+        Args:
+            program: path.
+            directory: of the run.
+            forwards: for pasta, which is told all at its start.
+        """
+        go_read, go = os.pipe()
+        ready, ready_write = os.pipe()
+        target = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            os.close(go)
+            _become(program, target, directory, forwards, go_read, ready_write)
+        os.close(go_read)
+        os.close(ready_write)
+        return cls(program, pid, go, ready)
+
+    def let_go(self) -> None:
+        """Have it begin."""
+        os.write(self.go, _GO)
+
+    def comes_up(self) -> bool:
+        """Wait until the network is up; False where it never is."""
+        poll = select.poll()
+        poll.register(self.ready, select.POLLIN)
+        return bool(poll.poll(_PATIENCE)) and bool(os.read(self.ready, 1))
+
+    def end(self) -> None:
+        """Kill it."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.go)
+        os.close(self.ready)
 
 
-def connect(
-    programs: Sequence[str],
+def _become(
+    program: str,
     target: int,
     directory: str,
     forwards: Sequence[Forward],
     go: int,
     ready: int,
 ) -> NoReturn:
-    """Become the first of some programs that works, once the namespace is there.
-
-    Args:
-        programs: paths.
-        target: the process that is in the namespace.
-        directory: of the run.
-        forwards: for pasta.
-        go: see `let_go`.
-        ready: written to when the network is up; closed unwritten where it never is.
-    """
     try:
         linux.die_with_parent(signal.SIGKILL)
         if os.read(go, 1) == _GO:
@@ -137,41 +176,9 @@ def connect(
             os.set_inheritable(ready, True)  # noqa: FBT003 - positional only
             keep_descriptors({ready}, stdin=False)
             reset_signals(())
-            *tried, last = programs
-            for program in tried:
-                _try(program, target, forwards, ready)
-            _execute(last, target, forwards, ready)
+            _execute(program, target, forwards, ready)
     finally:
         os._exit(1)
-
-
-def _try(program: str, target: int, forwards: Sequence[Forward], ready: int) -> None:
-    """Wait for a program's end, if it comes up; else return."""
-    own = os.getpid()
-    said, says = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            linux.die_with_parent(signal.SIGKILL)
-            os.close(ready)
-            os.set_inheritable(says, True)  # noqa: FBT003 - positional only
-            if os.getppid() == own:
-                _execute(program, target, forwards, says)
-        finally:
-            os._exit(1)
-    os.close(says)
-    poll = select.poll()
-    poll.register(said, select.POLLIN)
-    news = os.read(said, 1) if poll.poll(_PATIENCE) else b""
-    if news:
-        os.write(ready, news)
-        os.close(ready)
-    else:
-        os.kill(child, signal.SIGKILL)
-    os.close(said)
-    os.waitpid(child, 0)
-    if news:
-        os._exit(0)
 
 
 def _execute(program: str, target: int, forwards: Sequence[Forward], ready: int) -> None:
@@ -180,8 +187,6 @@ def _execute(program: str, target: int, forwards: Sequence[Forward], ready: int)
         os.dup2(ready, 1)
         options = _pasta(forwards)
     else:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(SOCKET)
         options = _slirp4netns(target, ready)
     os.execve(program, [program, *options], {})  # noqa: S606 - no shell wanted
 

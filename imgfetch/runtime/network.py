@@ -12,12 +12,10 @@ import contextlib
 import json
 import os
 import re
-import select
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import InvalidOptionError, RuntimeFailedError
+from imgfetch.errors import ImgfetchError, InvalidOptionError, RuntimeFailedError
 from imgfetch.fs import linux
 from imgfetch.runtime.connectors import (
     ADDRESS,
@@ -25,17 +23,14 @@ from imgfetch.runtime.connectors import (
     NAMESPACE,
     SOCKET,
     Forward,
-    connect,
+    Helper,
     is_pasta,
-    let_go,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ANSWER_LIMIT = 65536
-# More than all programs together take until they are given up.
-_PATIENCE = 30_000
 _LOG_PREFIX = re.compile(r"^[0-9.]+: (?:\w+: )?")
 _SYSLOG = "Failed to send "
 
@@ -45,17 +40,13 @@ class PrivateNetwork:
     """The network namespace that this process is in, and what connects it.
 
     Attributes:
-        programs: tried one after the other.
-        helper: the process that does so.
+        helpers: those that are not given up; the first one is at it.
         directory: of the run: the programs' files are there.
-        ready: told when the network is up.
         forwards: ports of the host that are to lead into the container.
     """
 
-    programs: tuple[str, ...]
-    helper: int
+    helpers: list[Helper]
     directory: str
-    ready: int
     forwards: tuple[Forward, ...] = ()
 
     @classmethod
@@ -98,27 +89,18 @@ class PrivateNetwork:
         Raises:
             RuntimeFailedError: a network namespace is refused.
         """
-        go_read, go = os.pipe()
-        ready, ready_write = os.pipe()
-        target = os.getpid()
-        helper = os.fork()
-        if helper == 0:
-            os.close(go)
-            connect(programs, target, directory, forwards, go_read, ready_write)
-        os.close(go_read)
-        os.close(ready_write)
-        network = cls(tuple(programs), helper, directory, ready, tuple(forwards))
+        # All of them now: none could be started in the caller's network afterwards.
+        helpers = [Helper.fork(program, directory, forwards) for program in programs]
+        network = cls(helpers, directory, tuple(forwards))
         try:
             linux.unshare(linux.CLONE_NEWNET)
             if any(map(is_pasta, programs)):
                 _show_namespace(f"{directory}/{NAMESPACE}")
-            let_go(go)
         except OSError as error:
             network.close()
             message = f"a network namespace is refused: {error.strerror}"
             raise RuntimeFailedError(message) from error
-        finally:
-            os.close(go)
+        helpers[0].let_go()
         return network
 
     def finish(self, sysctls: Mapping[str, str]) -> None:
@@ -128,36 +110,32 @@ class PrivateNetwork:
             RuntimeFailedError: the network could not be set up.
             InvalidOptionError: a parameter is refused, or a port is taken or not allowed.
         """
-        self._wait()
+        while not self.helpers[0].comes_up():
+            failed = self.helpers.pop(0)
+            failed.end()
+            if not self.helpers:
+                raise self._failure(failed.program)
+            self.helpers[0].let_go()
+        while len(self.helpers) > 1:
+            self.helpers.pop().end()
         _set(sysctls)
-        # Whatever else there is was told all at its start.
-        if self.forwards and os.path.exists(f"{self.directory}/{SOCKET}"):
+        if not is_pasta(self.helpers[0].program):
             self._forward()
 
     def close(self) -> None:
         """End the helper; the namespace ends with the last process in it."""
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.helper, signal.SIGKILL)
-            os.kill(self.helper, signal.SIGKILL)
-            os.waitpid(self.helper, 0)
-        os.close(self.ready)
+        while self.helpers:
+            self.helpers.pop().end()
         with contextlib.suppress(OSError):
             linux.unmount(f"{self.directory}/{NAMESPACE}", linux.MNT_DETACH)
 
-    def _wait(self) -> None:
-        """Wait until the network is up; if no program comes up, say what the last one said."""
-        poll = select.poll()
-        poll.register(self.ready, select.POLLIN)
-        if poll.poll(_PATIENCE) and os.read(self.ready, 1):
-            return
+    def _failure(self, program: str) -> ImgfetchError:
         said = _last_words(f"{self.directory}/{LOG}")
         for one in self.forwards:
             if one.as_pasta_has_it in said:
-                raise _not_published(one, said)
-        name = os.path.basename(self.programs[-1])
-        message = f"{name} failed: {said or 'it said nothing'}"
-        raise RuntimeFailedError(message, hint="--network host or none does without")
+                return _not_published(one, said)
+        message = f"{os.path.basename(program)} failed: {said or 'it said nothing'}"
+        return RuntimeFailedError(message, hint="--network host or none does without")
 
     def _forward(self) -> None:
         for one in self.forwards:

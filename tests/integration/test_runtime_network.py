@@ -17,7 +17,6 @@ from imgfetch.fs import linux
 from imgfetch.fs.idmap import IdMapping
 from imgfetch.runtime.connectors import ADDRESS, Forward, find_helpers
 from imgfetch.runtime.network import PrivateNetwork
-from imgfetch.runtime.watchdog import descendants
 from imgfetch.snapshot.userns import enter
 from tests.support.forked import become, forked, in_namespaces
 from tests.support.tools import require_tool
@@ -182,7 +181,7 @@ def test_the_helper_ends_with_a_killed_process(programs: tuple[str, ...], tmp_pa
         child = os.fork()
         if child == 0:
             network = PrivateNetwork.enter(programs, str(tmp_path), {})
-            (tmp_path / "pid").write_text(str(network.helper))
+            (tmp_path / "pid").write_text(str(network.helpers[0].pid))
             os.kill(os.getpid(), signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         return int((tmp_path / "pid").read_text())
@@ -222,24 +221,6 @@ def test_the_next_one_is_tried_where_one_fails(order: list[str], tmp_path: Path)
         return found
 
     assert in_namespaces(work) == {"lo", "tap0"}
-
-
-def test_all_that_was_tried_ends_together(tmp_path: Path) -> None:
-    """pasta, tried first, is a child of the process that tried it."""
-    programs = [require_tool("pasta"), require_tool("slirp4netns")]
-
-    def work(mapping: IdMapping) -> list[int]:
-        on_a_machine_of_its_own()
-        network = PrivateNetwork.enter(programs, str(tmp_path), {})
-        tried = descendants(network.helper, Path("/proc"))
-        network.close()
-        return tried
-
-    [pasta] = in_namespaces(work)
-    deadline = time.monotonic() + 20
-    while Path(f"/proc/{pasta}").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_root_tries_them_in_another_order(tmp_path: Path) -> None:
