@@ -25,7 +25,7 @@ from imgfetch.registry.settings import RetryPolicy, Timeouts
 from imgfetch.registry.tls import TlsPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from imgfetch.registry.endpoint import Endpoint
     from imgfetch.registry.response import Response
@@ -39,16 +39,21 @@ _SKEW: Final = 120
 _FIRST_RELEASE: Final = 1_735_689_600.0
 
 
-def registry(name: str, settings: RegistrySettings) -> Iterator[Finding]:
+def registry(
+    name: str,
+    settings: RegistrySettings,
+    make: Callable[[RegistrySettings], RegistryClient] = RegistryClient,
+) -> Iterator[Finding]:
     """Whether a registry answers, and takes the credentials that there are for it.
 
     Args:
         name: as in references.
         settings: as for pulls; retries and time are limited here.
+        make: makes the client.
     """
     check = "registry"
     said = f"{name} {_account(name, settings)}"
-    client = RegistryClient(replace(settings, timeouts=_SHORT, retry=_ONCE))
+    client = make(replace(settings, timeouts=_SHORT, retry=_ONCE))
     try:
         endpoint = client.repository(Repository(name, "x")).endpoint.get()
         asks = endpoint.check()

@@ -9,7 +9,6 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imgfetch.errors import RegistryError, UsageError
 from imgfetch.oci.reference import Repository
 from imgfetch.registry import address, certificates, place, proxies
 from imgfetch.registry.dial import SystemDialer
@@ -21,7 +20,6 @@ from imgfetch.registry.secret import OneCredential
 from imgfetch.registry.settings import RegistrySettings, SystemClock, matches
 from imgfetch.registry.source import RegistrySource
 from imgfetch.registry.transport import Transport
-from imgfetch.registry.url import Origin, Url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from imgfetch.registry.secret import Credential
     from imgfetch.registry.settings import Clock
     from imgfetch.registry.tls import TlsPolicy
+    from imgfetch.registry.url import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ class RegistryClient:
         # not depend on where another one is.
         transport = Transport(
             key.origins,
-            proxies=self._proxy_origins(),
+            proxies=proxies.all_of(settings.proxies),
             policy=lambda origin: self._policy(origin, key),
             proxy=lambda origin: proxies.proxy_for(settings.proxies, origin),
             dialer=self._dialer,
@@ -177,22 +176,6 @@ class RegistryClient:
             authorities=authorities,
             system=settings.ca_bundle,
         )
-
-    def _proxy_origins(self) -> list[Origin]:
-        """The proxies, which the user named and which may be anywhere."""
-        urls = [url for name, url in self._settings.proxies.items() if name != "no" and url]
-        return [_proxy_origin(url) for url in urls]
-
-
-def _proxy_origin(url: str) -> Origin:
-    scheme, _, rest = url.rpartition("://")
-    host = rest.rpartition("@")[2].partition("/")[0]
-    try:
-        return Url.parse(f"{scheme or 'http'}://{host}").origin
-    except RegistryError as error:
-        # The URL itself is not shown: there may be a password in it.
-        message = f"the proxy at {host!r} can't be used"
-        raise UsageError(message, expected="http(s)://[USER:PASSWORD@]HOST[:PORT]") from error
 
 
 def _ignore(_: str) -> None:

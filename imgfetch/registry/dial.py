@@ -1,4 +1,4 @@
-"""Connections: to which addresses, and how slow a server may be.
+"""TCP connections: to which addresses.
 
 A registry decides where a client connects to: by a redirect, and by the address of its
 token server. `Guard` refuses to be led from a public registry to the machine itself, to
@@ -11,17 +11,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
-import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from imgfetch.errors import RegistryError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from imgfetch.registry.settings import Timeouts
 
 # Services that give an instance's own credentials to whoever asks from it, outside the
 # link-local networks.
@@ -145,67 +138,3 @@ class Guard:
 def _refused(host: str, kind: str) -> RegistryError:
     message = f"the registry leads to {host}, a {kind} address: refused"
     return RegistryError(message, hint="only a registry on such an address may lead there")
-
-
-class Pace:
-    """A lower limit on the speed of one transfer, counted in time spent waiting."""
-
-    def __init__(self, timeouts: Timeouts) -> None:
-        self._window = timeouts.stall_window
-        self._minimum = timeouts.stall_bytes
-        self._waited = 0.0
-        self._received = 0
-
-    def restart(self) -> None:
-        """Begin anew, with the next request of a connection."""
-        self._waited = 0.0
-        self._received = 0
-
-    def receive(self, receive: Callable[[], int]) -> int:
-        """Do one receive and account for it.
-
-        Raises:
-            TimeoutError: too little came for too long.
-        """
-        started = time.monotonic()
-        count = receive()
-        self._waited += time.monotonic() - started
-        self._received += count
-        if self._waited >= self._window:
-            if count and self._received < self._minimum:
-                message = f"{self._received} bytes in {self._waited:.0f} seconds"
-                raise TimeoutError(message)
-            self.restart()
-        return count
-
-
-class PacedSocket(socket.socket):
-    """A plain socket with a lower limit on its speed."""
-
-    pace: Pace | None = None
-
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # noqa: ANN401 - typeshed's type has no name at run time
-        """See `socket.socket.recv_into`."""
-        if self.pace is None:
-            return super().recv_into(buffer, nbytes, flags)
-        return self.pace.receive(lambda: socket.socket.recv_into(self, buffer, nbytes, flags))
-
-    @classmethod
-    def take(cls, connected: socket.socket) -> PacedSocket:
-        """Take a connected socket over."""
-        timeout = connected.gettimeout()
-        taken = cls(connected.family, connected.type, connected.proto, connected.detach())
-        taken.settimeout(timeout)
-        return taken
-
-
-class PacedTlsSocket(ssl.SSLSocket):
-    """A TLS socket with a lower limit on its speed."""
-
-    pace: Pace | None = None
-
-    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:  # noqa: ANN401 - the same
-        """See `ssl.SSLSocket.recv_into`."""
-        if self.pace is None:
-            return super().recv_into(buffer, nbytes, flags)
-        return self.pace.receive(lambda: ssl.SSLSocket.recv_into(self, buffer, nbytes, flags))

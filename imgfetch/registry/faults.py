@@ -1,4 +1,4 @@
-"""What requests, urllib3 and the ssl module raise, as errors of ours.
+"""What sockets, `http.client` and `ssl` raise, as errors of ours.
 
 This is the one boundary: whatever is raised while connecting, sending or reading passes
 through `mapped`. The message names the host and never the URL, whose query may be a
@@ -12,9 +12,6 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-import requests
-import urllib3
-
 from imgfetch.errors import NetworkError, TLSError
 
 if TYPE_CHECKING:
@@ -23,13 +20,20 @@ if TYPE_CHECKING:
     from imgfetch.registry.url import Origin
 
 FOREIGN = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
     http.client.HTTPException,
     OSError,
     # Unparsable chunk sizes and status lines, and odd bytes in headers.
     ValueError,
 )
+
+
+class ConnectTimeoutError(TimeoutError):
+    """No connection in time."""
+
+
+class ProxyError(OSError):
+    """A proxy did not pass a connection on; says why."""
+
 
 _CLOCK = "check this machine's clock"
 
@@ -55,30 +59,14 @@ def mapped(error: BaseException, origin: Origin, *, proxied: bool = False) -> Ne
     return NetworkError(f"the connection to {where} failed: {type(error).__name__}")
 
 
-def root(error: BaseException) -> BaseException | None:
-    """The cause worth keeping: the system's own.
-
-    The libraries' exceptions between it and us quote whole URLs, secrets included, and a
-    traceback would show them.
-    """
-    foreign = (requests.RequestException, urllib3.exceptions.HTTPError)
-    own = [cause for cause in _causes(error) if not isinstance(cause, foreign)]
-    return own[0] if own else None
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all that it was raised from, wherever a library puts that."""
-    pending, seen = [error], set()
-    while pending:
-        current = pending.pop(0)
-        if id(current) in seen:
-            continue
+    """An exception and all that it was raised from."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        near = (*current.args, getattr(current, "reason", None), current.__cause__)
-        pending.extend(item for item in near if isinstance(item, BaseException))
-        if current.__context__ is not None:
-            pending.append(current.__context__)
+        current = current.__cause__ or current.__context__
 
 
 def _tls_error(error: ssl.SSLError, where: str, origin: Origin) -> TLSError:
@@ -118,10 +106,9 @@ def _name(error: BaseException, where: str) -> NetworkError:
 
 
 def _proxy(error: BaseException, where: str) -> NetworkError:
-    status = next((str(code) for code in (407, 403, 502, 503) if str(code) in str(error)), "")
-    detail = f" (HTTP {status})" if status else ""
-    hint = "the proxy asks for a name and a password" if status == "407" else "check the proxy"
-    return NetworkError(f"the proxy did not connect us to {where}{detail}", hint=hint)
+    asks = "407" in str(error) or "a password" in str(error)
+    hint = "the proxy asks for a name and a password" if asks else "check the proxy"
+    return NetworkError(f"the proxy did not connect us to {where} ({error})", hint=hint)
 
 
 def _refused(_: BaseException, where: str) -> NetworkError:
@@ -147,22 +134,14 @@ def _os_error(error: BaseException, where: str) -> NetworkError:
     return NetworkError(f"no connection to {where}: {detail}")
 
 
-def _no_connection(error: BaseException, where: str) -> NetworkError:
-    return _os_error(error.__cause__ or error, where)
-
-
-# In this order: what libraries wrap comes before what they wrap it into.
+# In this order: what says more comes before what it is a kind of.
 _KINDS = (
+    (ProxyError, _proxy),
     (socket.gaierror, _name),
-    (urllib3.exceptions.NameResolutionError, _name),
-    (urllib3.exceptions.ProxyError, _proxy),
     (ConnectionRefusedError, _refused),
-    (urllib3.exceptions.NewConnectionError, _no_connection),
-    (urllib3.exceptions.ConnectTimeoutError, _timeout),
-    (urllib3.exceptions.ReadTimeoutError, _stalled),
+    (ConnectTimeoutError, _timeout),
     (TimeoutError, _stalled),
     (ConnectionError, _broken),
-    (urllib3.exceptions.ProtocolError, _broken),
     (http.client.HTTPException, _broken),
     (OSError, _os_error),
 )

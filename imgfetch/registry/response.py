@@ -9,45 +9,45 @@ from imgfetch.registry import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-
-    import requests
-    import urllib3
+    from http.client import HTTPResponse
 
     from imgfetch.registry.url import Url
 
 # A redirect's body is worth reading only to keep the connection.
 _DRAIN_LIMIT = 16 << 10
 _CHUNK = 256 << 10
-# RFC 9110 6.4.1: there is no body, whatever the headers say of one.
-_BODILESS = frozenset({204, 304})
 
 
 class Response:
     """What a server answered.
 
     Args:
-        answer: as requests has it.
+        answer: as `http.client` has it.
         url: what was asked for.
-        head: whether only the head was asked for.
+        done: told once that the body has ended, and whether the connection can be used again.
 
     Attributes:
         status: the HTTP status.
         url: what was asked for.
     """
 
-    def __init__(self, answer: requests.Response, url: Url, *, head: bool = False) -> None:
-        self._raw: urllib3.HTTPResponse = answer.raw
-        self._bodiless = head or answer.status_code in _BODILESS
-        self.status = answer.status_code
+    def __init__(self, answer: HTTPResponse, url: Url, done: Callable[[bool], None]) -> None:
+        self._answer = answer
+        self._done: Callable[[bool], None] | None = done
+        self.status = answer.status
         self.url = url
+        # 0 also where there is no body whatever the headers say of one (RFC 9110 6.4.1).
+        self._bodiless = answer.length == 0
+        if self._bodiless:
+            self._end(reusable=not answer.will_close)
 
     def header(self, name: str) -> str:
         """A header's value, "" when there is none."""
-        return self._raw.headers.get(name, "").strip()
+        return ", ".join(self.headers(name)).strip()
 
     def headers(self, name: str) -> list[str]:
         """A header's values where it is sent more than once."""
-        return list(self._raw.headers.getlist(name))
+        return self._answer.headers.get_all(name) or []
 
     @property
     def length(self) -> int | None:
@@ -63,15 +63,20 @@ class Response:
         Raises:
             NetworkError: it broke off before its announced end.
         """
-        while True:
+        while self._done is not None:
             try:
-                chunk = self._raw.read1(_CHUNK, decode_content=False)
+                chunk = self._answer.read1(_CHUNK)
+                if not chunk and self._answer.length:
+                    message = "the body is shorter than was announced"
+                    raise ConnectionError(message)
             except faults.FOREIGN as error:
                 self.close()
-                raise faults.mapped(error, self.url.origin) from faults.root(error)
-            if not chunk:
-                return
-            yield chunk
+                raise faults.mapped(error, self.url.origin) from error
+            if self._answer.length == 0 or not chunk:
+                framed = self._answer.length == 0 or self._answer.chunked
+                self._end(reusable=framed and not self._answer.will_close)
+            if chunk:
+                yield chunk
 
     def read(self, limit: int, what: str, in_time: Callable[[], bool] = lambda: True) -> bytes:
         """The whole body of a document.
@@ -125,5 +130,10 @@ class Response:
 
     def close(self) -> None:
         """End the transfer; the connection goes with it unless the body was read."""
-        self._raw.close()
-        self._raw.release_conn()
+        self._end(reusable=False)
+
+    def _end(self, *, reusable: bool) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            self._answer.close()
+            done(reusable)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import TLSError
-from imgfetch.registry.dial import PacedTlsSocket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +40,7 @@ class TlsPolicy:
             TLSError: a file can't be read or holds no certificate.
         """
         context = ssl.create_default_context(cafile=self._bundle())
-        context.sslsocket_class = PacedTlsSocket
+        context.set_alpn_protocols(["http/1.1"])
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -1,38 +1,33 @@
-"""One request, one response, by requests' adapter; what it raises is mapped here.
+"""One request, one response; what goes wrong in between is mapped here.
 
-Of requests only the adapter is used, since its sessions do what must not happen here:
-they read netrc (and let it replace our own header), keep cookies, and read a redirect's
-whole body into memory even with redirects off. Bodies are read raw: ``Content-Encoding``
-would otherwise let a few bytes become gigabytes, and digests are of what was sent.
+Nothing is added to what is asked for: no netrc, no cookies, no redirects, no environment.
+Bodies are read raw: ``Content-Encoding`` would otherwise let a few bytes become gigabytes,
+and digests are of what was sent.
 """
 
 from __future__ import annotations
 
-import socket
-import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from typing import TYPE_CHECKING
 
 from imgfetch.registry import faults
-from imgfetch.registry.dial import Guard, Pace, PacedSocket, PacedTlsSocket
+from imgfetch.registry.connection import Connections, Connector, Route
+from imgfetch.registry.dial import Guard
 from imgfetch.registry.response import Response
+from imgfetch.registry.url import Origin
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from http.client import HTTPResponse
 
+    from imgfetch.registry.connection import Connection
     from imgfetch.registry.dial import Dialer
+    from imgfetch.registry.proxies import Proxy
     from imgfetch.registry.settings import Timeouts
     from imgfetch.registry.tls import TlsPolicy
-    from imgfetch.registry.url import Origin, Url
+    from imgfetch.registry.url import Url
 
-_POOL_SIZE = 32
+_SAFE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +52,9 @@ class Body:
         return iter(self.chunks)
 
 
+_NOTHING = Body((), 0)
+
+
 class Transport:
     """Sends requests on behalf of one registry; no state but connections.
 
@@ -64,7 +62,7 @@ class Transport:
         named: where the registry is, see `Guard`.
         proxies: the proxies that may be used.
         policy: the TLS policy for an origin.
-        proxy: the proxy's URL for an origin, None for none.
+        proxy: the proxy for an origin, None for none.
         dialer: makes the connections.
         timeouts: see `Timeouts`.
         user_agent: the ``User-Agent`` of every request.
@@ -74,20 +72,20 @@ class Transport:
         self,
         named: Iterable[Origin],
         *,
-        proxies: Iterable[Origin],
+        proxies: Iterable[Proxy],
         policy: Callable[[Origin], TlsPolicy],
-        proxy: Callable[[Origin], str | None],
+        proxy: Callable[[Origin], Proxy | None],
         dialer: Dialer,
         timeouts: Timeouts,
         user_agent: str,
     ) -> None:
-        self._guard = Guard(dialer, _addresses(named), _addresses(proxies))
+        addresses = frozenset((origin.address, origin.port) for origin in named)
+        self._guard = Guard(dialer, addresses, frozenset(one.address for one in proxies))
         self._policy = policy
         self._proxy = proxy
         self._timeouts = timeouts
         self._user_agent = user_agent
-        self._adapters: dict[TlsPolicy, _Adapter] = {}
-        self._lock = threading.Lock()
+        self._connections = Connections(Connector(self._guard, timeouts).connect)
 
     def send(
         self,
@@ -104,137 +102,53 @@ class Transport:
             RegistryError: the address is not one that a registry may lead to.
         """
         origin = url.origin
-        proxy = self._proxy(origin)
-        if proxy is not None:
+        route = self._route(origin)
+        if route.proxy is not None:
             self._guard.check(origin.address, origin.port)
-        request = PreparedRequest()
         sent = {"Accept-Encoding": "identity", "User-Agent": self._user_agent, **headers}
-        reading = method in {"GET", "HEAD"}
-        answer_in = self._timeouts.read if reading else self._timeouts.commit
-        timeouts = (self._timeouts.connect, answer_in)
+        content = body or _NOTHING
+        if body is not None or method not in _SAFE:
+            sent["Content-Length"] = str(content.length)
         try:
-            request.prepare(method=method, url=url.wire, headers=sent)
-            # Preparing quotes anew, which can break the signature of a presigned URL, and
-            # decides by the body's type how to send it.
-            request.url = url.wire
-            if body is not None:
-                request.body = body  # type: ignore[assignment]  # the types leave iterables out
-                request.headers["Content-Length"] = str(body.length)
-            answer = self._adapter(origin).send(
-                request,
-                stream=True,
-                timeout=timeouts,
-                proxies={origin.scheme: proxy} if proxy is not None else {},
-            )
+            connection, answer = self._exchange(route, method, url.target, sent, content)
         except faults.FOREIGN as error:
-            failure = faults.mapped(error, origin, proxied=proxy is not None)
-            raise failure from faults.root(error)
-        return Response(answer, url, head=method == "HEAD")
+            raise faults.mapped(error, origin, proxied=route.proxy is not None) from error
+
+        def done(reusable: bool) -> None:  # noqa: FBT001 - all there is to tell
+            if reusable:
+                self._connections.give_back(connection)
+            else:
+                connection.close()
+
+        return Response(answer, url, done)
 
     def close(self) -> None:
         """Close all connections."""
-        with self._lock:
-            for adapter in self._adapters.values():
-                adapter.close()
-            self._adapters.clear()
+        self._connections.close()
 
-    def _adapter(self, origin: Origin) -> _Adapter:
-        policy = self._policy(origin)
-        with self._lock:
-            adapter = self._adapters.get(policy)
-            if adapter is None:
-                adapter = _Adapter(policy, self._guard, self._timeouts)
-                self._adapters[policy] = adapter
-            return adapter
+    def _exchange(
+        self, route: Route, method: str, target: str, headers: Mapping[str, str], body: Body
+    ) -> tuple[Connection, HTTPResponse]:
+        safe = method in _SAFE
+        timeout = self._timeouts.read if safe else self._timeouts.commit
+        while True:
+            connection = self._connections.take(route)
+            try:
+                return connection, connection.exchange(method, target, headers, body, timeout)
+            except ConnectionError:
+                # A server may hang up just when a connection is used again: that says
+                # nothing about a new one.
+                stale = connection.used and safe
+                connection.close()
+                if not stale:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
 
-
-def _addresses(origins: Iterable[Origin]) -> frozenset[tuple[str, int]]:
-    return frozenset((origin.address, origin.port) for origin in origins)
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter with our connections and one TLS policy."""
-
-    def __init__(self, policy: TlsPolicy, guard: Guard, timeouts: Timeouts) -> None:
-        self._tls = policy
-        self._context: ssl.SSLContext | None = None
-        self._pools = _pool_classes(guard, timeouts)
-        super().__init__(pool_connections=_POOL_SIZE, pool_maxsize=_POOL_SIZE, max_retries=0)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - as in requests
-        """Let connections to proxies be ours too."""
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-    def build_connection_pool_key_attributes(
-        self,
-        request: PreparedRequest,
-        verify: object,  # noqa: ARG002 - the policy decides
-        cert: object = None,  # noqa: ARG002 - the policy decides
-    ) -> Any:  # noqa: ANN401 - requests has no public name for it
-        """Let the TLS policy decide about all connections of this adapter."""
-        host, _ = super().build_connection_pool_key_attributes(request, verify=True)
-        if host["scheme"] != "https":
-            return host, {}
-        # Reading the system's authorities takes a while: only where TLS is spoken.
-        if self._context is None:
-            self._context = self._tls.context()
-        return host, {"ssl_context": self._context}
-
-    def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
-        """Leave everything to the context: requests would add certifi's authorities."""
-
-
-def _pool_classes(guard: Guard, timeouts: Timeouts) -> dict[str, type[HTTPConnectionPool]]:
-    """Pools whose connections are dialed through a guard and keep a pace."""
-
-    class PlainConnection(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return _dial(guard, self)
-
-        def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's own
-            _keep_pace(self, timeouts)
-            return super().getresponse()
-
-    class TlsConnection(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return _dial(guard, self)
-
-        def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's own
-            _keep_pace(self, timeouts)
-            return super().getresponse()
-
-    class PlainPool(HTTPConnectionPool):
-        pass
-
-    class TlsPool(HTTPSConnectionPool):
-        def _validate_conn(self, conn: Any) -> None:  # noqa: ANN401 - urllib3's own
-            # Without urllib3's warning: whoever turned checks off for a host knows.
-            if conn.is_closed:
-                conn.connect()
-
-    PlainPool.ConnectionCls = PlainConnection
-    TlsPool.ConnectionCls = TlsConnection
-    return {"http": PlainPool, "https": TlsPool}
-
-
-def _dial(guard: Guard, connection: HTTPConnection) -> socket.socket:
-    """Connect, and say what went wrong in urllib3's words."""
-    # Not `host`, which lacks a trailing dot that makes it another host.
-    host = connection._dns_host.strip("[]")  # noqa: SLF001 - urllib3 has no public name for it
-    timeout = connection.timeout if isinstance(connection.timeout, int | float) else None
-    try:
-        return PacedSocket.take(guard.dial(host, connection.port, timeout))
-    except socket.gaierror as error:
-        raise NameResolutionError(host, connection, error) from error
-    except TimeoutError as error:
-        raise ConnectTimeoutError(connection, str(error)) from error
-    except OSError as error:
-        raise NewConnectionError(connection, str(error)) from error
-
-
-def _keep_pace(connection: HTTPConnection, timeouts: Timeouts) -> None:
-    if isinstance(connection.sock, PacedSocket | PacedTlsSocket):
-        connection.sock.pace = Pace(timeouts)
+    def _route(self, origin: Origin) -> Route:
+        proxy = self._proxy(origin)
+        if proxy is None or proxy.scheme != "https":
+            return Route(origin, self._policy(origin), proxy)
+        theirs = self._policy(Origin("https", proxy.host, proxy.port))
+        return Route(origin, self._policy(origin), proxy, theirs)

@@ -11,8 +11,6 @@ import ssl
 from pathlib import Path
 
 import pytest
-import requests
-import urllib3
 
 from imgfetch.errors import NetworkError, TLSError
 from imgfetch.oci.reference import Reference
@@ -58,11 +56,11 @@ def test_a_registry_without_tls_leads_to_the_option_for_it(world: World) -> None
         assert "--plain-http registry.test" in (caught.value.hint or "")
 
 
-def wrapped(cause: Exception) -> requests.ConnectionError:
-    """An exception as requests and urllib3 wrap it."""
-    pool = urllib3.HTTPSConnectionPool("registry.test")
-    reason = urllib3.exceptions.ProtocolError("Connection aborted.", cause)
-    return requests.ConnectionError(urllib3.exceptions.MaxRetryError(pool, "/x?sig=secret", reason))
+def wrapped(cause: Exception) -> Exception:
+    """An exception as `http.client` raises it from another."""
+    error = http.client.HTTPException("secret")
+    error.__cause__ = cause
+    return error
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def test_r021_causes_are_found_however_they_are_wrapped(
     assert text in error.message
     assert "registry.test" in error.message
     assert error.transient is transient
-    assert faults.root(wrapped(cause)) is cause
+    assert "secret" not in error.message
 
 
 class Unreachable:

@@ -9,7 +9,7 @@ import pytest
 from imgfetch.errors import PolicyError, TLSError, UsageError
 from imgfetch.oci.reference import Reference
 from imgfetch.registry import certificates, configuration, hosts_toml, place, registries_conf
-from imgfetch.registry.proxies import proxy_for
+from imgfetch.registry.proxies import Proxy, proxy_for
 from imgfetch.registry.settings import RegistrySettings
 from imgfetch.registry.url import Origin, Url
 
@@ -291,13 +291,13 @@ def test_r037_half_of_a_client_certificate_is_an_error(tmp_path: Path, name: str
 def test_r036_no_proxy(no_proxy: str, url: str, direct: bool) -> None:
     proxies = {"https": "http://proxy.test:3128", "no": no_proxy}
     found = proxy_for(proxies, Url.parse(url).origin)
-    assert found == (None if direct else "http://proxy.test:3128")
+    assert found == (None if direct else Proxy("http", "proxy.test", 3128))
 
 
 def test_r036_schemes_have_their_own_proxies() -> None:
     proxies = {"http": "one.test:1", "all": "http://two.test:2"}
-    assert proxy_for(proxies, Origin("http", "a.test", 80)) == "http://one.test:1"
-    assert proxy_for(proxies, Origin("https", "a.test", 443)) == "http://two.test:2"
+    assert proxy_for(proxies, Origin("http", "a.test", 80)) == Proxy("http", "one.test", 1)
+    assert proxy_for(proxies, Origin("https", "a.test", 443)) == Proxy("http", "two.test", 2)
     assert proxy_for(proxies, Origin("http", "127.0.0.1", 5000)) is None
     assert proxy_for({}, Origin("https", "a.test", 443)) is None
 

@@ -95,7 +95,7 @@ def test_s005_a_proxy_is_not_asked_for_the_machine_itself(world: World, host: st
 
 
 @pytest.mark.parametrize(
-    "url", ["socks5://proxy.test:1080", "ftp://p", "http://", "http://u:pw@:x"]
+    "url", ["socks4://proxy.test:1080", "ftp://p", "http://", "http://u:pw@:x"]
 )
 def test_r036_a_proxy_that_cannot_be_used_is_named_without_its_password(
     world: World, url: str

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import socket
-import threading
 
 import pytest
 
 from imgfetch.errors import RegistryError
 from imgfetch.registry import address, challenge, diagnostics, realm, retry
-from imgfetch.registry.dial import Dialed, Guard, Pace, SystemDialer, kind_of
+from imgfetch.registry.dial import Dialed, Guard, SystemDialer, kind_of
 from imgfetch.registry.realm import may_see_credentials
 from imgfetch.registry.retry import Attempts, TransferAttempts, Turnstile
 from imgfetch.registry.settings import RetryPolicy, SystemClock, Timeouts
 from imgfetch.registry.url import Origin, Url
+from imgfetch.registry.wire import Pace
 from tests.support.registry_world import FakeClock
 
 
@@ -217,18 +217,12 @@ def test_the_systems_dialer_connects() -> None:
 
 
 def test_s017_a_pace_counts_waiting_and_not_working() -> None:
-    pace = Pace(Timeouts(stall_window=0.05, stall_bytes=100))
-    wait = threading.Event()
-
-    def receive(count: int, seconds: float) -> int:
-        wait.wait(seconds)
-        return count
-
+    pace = Pace(Timeouts(stall_window=60, stall_bytes=100))
     for _ in range(3):
-        assert pace.receive(lambda: receive(200, 0.06)) == 200
-    assert pace.receive(lambda: receive(1, 0)) == 1
+        pace.count(200, 61)
+    pace.count(1, 0)
     with pytest.raises(TimeoutError):
-        pace.receive(lambda: receive(1, 0.06))
+        pace.count(1, 61)
 
 
 @pytest.mark.parametrize(
