@@ -36,6 +36,9 @@ The tree, with the exit status the command line gives to each branch::
     │   ├── RuntimeMissingError
     │   ├── CommandError                 run: 126 not executable, 127 not there
     │   └── NamespaceError               the kernel refused a namespace
+    ├── ContainerError             125   of the library: the container ran, and did not do well
+    │   ├── ContainerExitError           another exit status than 0
+    │   └── ContainerTimeoutError        its time was over
     ├── NoSpaceError                15
     ├── PolicyError                 16   refused by a pin, a lock file or a policy
     └── InterruptedBySignalError 128+n
@@ -273,6 +276,44 @@ class CommandError(RuntimeFailedError):
 
 class NamespaceError(RuntimeFailedError):
     """The kernel refused a namespace, a mapping or a mount that a run needs."""
+
+
+class ContainerError(ImgfetchError):
+    """A container that ran, and whose end a program did not want.
+
+    Args:
+        message: which, and how it ended.
+        returncode: its exit status; None where it goes on.
+        stdout: what was captured of it so far; None where it was not.
+        stderr: the same.
+        expected: see `ImgfetchError`.
+        actual: see `ImgfetchError`.
+        hint: see `ImgfetchError`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        returncode: int | None = None,
+        stdout: bytes | str | None = None,
+        stderr: bytes | str | None = None,
+        expected: object = None,
+        actual: object = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, expected=expected, actual=actual, hint=hint)
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class ContainerExitError(ContainerError):
+    """A container that exited with another status than 0."""
+
+
+class ContainerTimeoutError(ContainerError):
+    """A container that was stopped because its time was over, or is not waited for any longer."""
 
 
 class NoSpaceError(ImgfetchError):

@@ -26,6 +26,7 @@ EXIT_CODES: dict[type[errors.ImgfetchError], int] = {
     errors.LayerError: 12,
     errors.BundleError: 13,
     errors.RuntimeFailedError: 14,
+    errors.ContainerError: RUN_FAILED,  # of the library alone
     errors.NoSpaceError: 15,
     errors.PolicyError: 16,
     errors.InterruptedBySignalError: SIGNAL_BASE,

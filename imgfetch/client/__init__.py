@@ -6,7 +6,8 @@ a verb needs them: a warm ``run`` never loads the registry's.
 
 from __future__ import annotations
 
-from imgfetch.client.client import Client, PinnedImage
+from imgfetch.client.client import Client
+from imgfetch.client.image_verbs import PinnedImage
 from imgfetch.client.settings import Settings
 
 __all__ = ["Client", "PinnedImage", "Settings"]

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imgfetch.client.archives import Exporting, Saving
-    from imgfetch.client.client import PinnedImage
     from imgfetch.client.collaborators import Collaborators
+    from imgfetch.client.image_verbs import PinnedImage
     from imgfetch.workflow.obtain import Policy
 
 
@@ -55,7 +55,7 @@ class ArchiveVerbs:
             One entry for each repository and platform.
         """
         from imgfetch.client import archives
-        from imgfetch.client.client import PinnedImage
+        from imgfetch.client.image_verbs import PinnedImage
 
         loaded = archives.load(self._collaborators, source, force=force)
         pinned = [

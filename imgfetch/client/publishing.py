@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imgfetch.client.client import PinnedImage
+from imgfetch.client.image_verbs import PinnedImage
 from imgfetch.errors import InvalidReferenceError, NotInStoreError, UsageError
 from imgfetch.oci.transport import PathName, RegistryName, StoreName, parse_image_name
 

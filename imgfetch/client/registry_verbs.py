@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imgfetch.client.client import PinnedImage
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.client.credentials import LoggedIn
+    from imgfetch.client.image_verbs import PinnedImage
     from imgfetch.client.publishing import Publishing
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.registry.login import Explanation

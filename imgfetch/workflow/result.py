@@ -18,7 +18,7 @@ from imgfetch.errors import CommandError, ImgfetchError, InterruptedBySignalErro
 from imgfetch.fs.atomic import staged_file, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 _FAILED: Final = 125
 _SIGNAL_BASE: Final = 128
@@ -42,6 +42,7 @@ class RunRecord:
         ports: those published: address, host_port, container_port and protocol.
         kept: path of what the container wrote.
         started_at: seconds since the epoch.
+        on_begin: called right before the container starts, when its id and argv are known.
     """
 
     image: str | None = None
@@ -54,6 +55,7 @@ class RunRecord:
     ports: list[dict[str, Any]] = field(default_factory=list)
     kept: str | None = None
     started_at: float = field(default_factory=time.time)
+    on_begin: Callable[[RunRecord], None] | None = None
 
     def document(self, failure: BaseException | None, ended_at: float) -> dict[str, Any]:
         """The document.

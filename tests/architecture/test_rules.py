@@ -38,7 +38,7 @@ SAMPLES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "the terminal belongs to the command line": (
         "workflow/pull.py",
         ("print('x')", "input()", "import sys\nsys.stderr.write('x')", "from sys import stdout"),
-        ("progress.print('x')", "import sys\nsys.platform"),
+        ("progress.print('x')", "import sys\nsys.platform", "def f(input):\n    return input"),
     ),
     "only the command line knows its arguments and exits": (
         "workflow/run.py",
