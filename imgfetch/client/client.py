@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from imgfetch.client.archive_verbs import ArchiveVerbs
 from imgfetch.client.collaborators import Collaborators
 from imgfetch.client.image_verbs import ImageVerbs
@@ -11,6 +9,7 @@ from imgfetch.client.process_verbs import ProcessVerbs
 from imgfetch.client.registry_verbs import RegistryVerbs
 from imgfetch.client.store_verbs import StoreVerbs
 from imgfetch.interfaces import NoProgress
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,10 +7,10 @@ nothing else to do, as the command line's. `imgfetch.library` starts one for eac
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from imgfetch.client.container_verbs import ContainerVerbs
+from imgfetch.lean.dataclasses import replace
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

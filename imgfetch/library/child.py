@@ -13,11 +13,11 @@ import os
 import select
 import signal
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from imgfetch.errors import InterruptedBySignalError
 from imgfetch.fs.atomic import write_all
+from imgfetch.lean.dataclasses import replace
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final, NoReturn
 from imgfetch.library import wire
 from imgfetch.library.events import BlobEvent, CallbackProgress, StartedEvent
 from imgfetch.oci.digest import Digest

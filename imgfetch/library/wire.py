@@ -7,11 +7,10 @@ pipe between them is nobody else's; still nothing is made that is not such a val
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
-
 from imgfetch import errors
 from imgfetch.errors import ImgfetchError
+from imgfetch.lean import json
+from imgfetch.lean.typing import Any, Final
 
 _PACKAGE: Final = "imgfetch."
 _KIND: Final = "@"
@@ -81,7 +80,7 @@ def decode(value: Any) -> Any:  # noqa: ANN401 - whatever a verb takes or gives
 
 def _fields(kind: type) -> tuple[str, ...]:
     """The names that a value of a class is made from."""
-    for source in ("_fields", "__dataclass_fields__", "__match_args__"):
+    for source in ("_fields", "__match_args__", "__dataclass_fields__"):
         names = getattr(kind, source, None)
         if names is not None and not issubclass(kind, BaseException):
             return tuple(names)
