@@ -102,3 +102,67 @@ MAKE_ROOM: Final = "make room, then run the command again"
 # Time
 
 SET_CLOCK: Final = "set the clock: certificates and tokens are good for a time only"
+
+# Errors, by class: for where nothing better is known of a single one
+
+NEXT_STEPS: Final = {
+    "ImgfetchError": "catch it; what is raised is always one of the others",
+    "UsageError": (
+        "`imgfetch COMMAND --help`; for settings, `imgfetch config` and `imgfetch doctor`"
+    ),
+    "InvalidReferenceError": "write `[TRANSPORT]NAME[:TAG][@DIGEST]`",
+    "VerificationError": "don't use the content; ask again, and then whoever serves it",
+    "DigestMismatchError": (
+        "run the command again; if it stays, a registry, mirror or proxy gives other "
+        "bytes than were promised: leave it out, and tell whoever runs it"
+    ),
+    "SizeMismatchError": (
+        "run the command again; if it stays, a registry, mirror or proxy gives other "
+        "bytes than were promised: leave it out, and tell whoever runs it"
+    ),
+    "DiffIDMismatchError": "use another build of the image, and tell whoever made this one",
+    "ContentError": "use another version of the image, and tell whoever made this one",
+    "DocumentError": "tell whoever made or pushed the image; nothing here can mend it",
+    "InvalidDigestError": "write the whole digest, `sha256:` and 64 digits",
+    "UnsupportedContentError": (
+        "fetch what is no container image with the tool that it is for; have images "
+        "converted to OCI or Docker's schema 2 where they are pushed"
+    ),
+    "PlatformError": "choose one that there is with `--platform`",
+    "RegistryError": "read what the registry said; ask again later, or whoever runs it",
+    "NotFoundError": "check the name; if it is private, `imgfetch login HOST`",
+    "AuthenticationError": (
+        "`imgfetch auth explain HOST` shows which are used, `imgfetch login HOST` keeps others"
+    ),
+    "RateLimitError": "wait; or log in, since accounts have higher limits",
+    "NetworkError": "check name, proxy and name servers; `imgfetch doctor HOST` tries",
+    "TLSError": "trust the authority with `--ca FILE`; check this machine's clock",
+    "StoreError": "`imgfetch doctor` looks at the store; `--store` names another",
+    "NotInStoreError": "`imgfetch pull` while online",
+    "StoreLockedError": "wait for the other process; when it ends, so does its lock",
+    "StoreCorruptError": "`imgfetch fsck --repair`",
+    "LayerError": "use another version of the image, and tell whoever made this one",
+    "MalformedLayerError": "build the image anew, and tell whoever made this one",
+    "UnsafeLayerError": "don't use the image, and tell whoever made it",
+    "LayerLimitError": "don't use the image, unless you know why it is like that",
+    "BundleError": "change the option that the message names",
+    "InvalidUserError": "name a user that the image has with `--user`, or use a number",
+    "InvalidMountError": (
+        "write `-v SOURCE:DESTINATION[:OPTIONS]` or `--mount type=…`, with a source that is there"
+    ),
+    "InvalidOptionError": "`imgfetch run --help` says what the option takes",
+    "RuntimeFailedError": "`imgfetch doctor` says what this machine lacks",
+    "RuntimeMissingError": "install what the message names",
+    "CommandError": (
+        "check the command's name and the image's platform; `imgfetch export` shows "
+        "what the image has"
+    ),
+    "NamespaceError": "`imgfetch doctor` says who refuses, and what to change",
+    "ContainerError": "look at what the container wrote",
+    "ContainerExitError": "look at what the container wrote",
+    "ContainerTimeoutError": "allow it more time, or look at why it takes so long",
+    "NoSpaceError": "make room (`imgfetch df`, `imgfetch prune`), then run the command again",
+    "PolicyError": "review what has changed; `imgfetch lock --upgrade` accepts it",
+    "InterruptedBySignalError": "run the command again: pulls go on where they were",
+}
+"""What a person can do, in Markdown; a row of docs/reference/errors.md each."""

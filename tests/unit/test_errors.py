@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from imgfetch import errors
+from imgfetch import errors, remedies
 from imgfetch.cli import exitcodes
 from imgfetch.errors import (
     CommandError,
@@ -65,6 +65,11 @@ def test_the_docstring_gives_the_exit_status_of_each_branch() -> None:
         if error is not ImgfetchError
     }
     assert {name: status for name, _, status in _drawn() if status} == table
+
+
+def test_every_class_has_a_next_step_and_nothing_else_has() -> None:
+    assert list(remedies.NEXT_STEPS) == [error.__name__ for error in CLASSES]
+    assert all(remedies.NEXT_STEPS.values())
 
 
 @pytest.mark.parametrize("error", CLASSES)
