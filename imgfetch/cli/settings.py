@@ -111,7 +111,7 @@ SETTINGS: dict[str, _Setting] = {
         _one_of("auto", "private", "host", "none"), "IMGFETCH_NETWORK", default="auto"
     ),
     "rootfs_mode": _Setting(
-        _one_of("auto", "overlay", "copy"), "IMGFETCH_ROOTFS_MODE", default="auto"
+        _one_of("auto", "overlay", "fuse-overlayfs", "copy"), "IMGFETCH_ROOTFS_MODE", default="auto"
     ),
     "jobs": _Setting(_number(1, 64), "IMGFETCH_JOBS", default=4),
     "authfile": _Setting(_text, "REGISTRY_AUTH_FILE"),

@@ -263,8 +263,9 @@ class Collaborators:
             content=content,
             applier=LazyApplier(mapping),
             progress=self.progress,
+            search_path=self.search_path,
         )
-        if not self.settings.store_ro or chosen == "copy":
+        if not self.settings.store_ro or chosen in {"copy", "fuse-overlayfs"}:
             return own
         from imgfetch.snapshot.elsewhere import ElsewhereSnapshotter
 

@@ -21,7 +21,7 @@ class Settings:
         platform: in place of this machine's.
         runtime: name or path of the OCI runtime; None to look for one.
         network: the network of a run that asks for none in particular.
-        rootfs_mode: ``auto``, ``overlay`` or ``copy``.
+        rootfs_mode: ``auto``, ``overlay``, ``fuse-overlayfs`` or ``copy``.
         jobs: how many blobs are fetched at once.
         authfile: credentials file in place of docker's.
         creds: ``user:password`` for this client's registries.

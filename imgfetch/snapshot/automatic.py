@@ -2,12 +2,13 @@
 
 There is no probe: what a kernel, a file system and a namespace allow together is
 known when the mount is made. The order is overlayfs, overlayfs with what is written kept
-in memory (a store that itself is on an overlay, as in a pod), and a copy.
+in memory (a store that itself is on an overlay, as in a pod), fuse-overlayfs, and a copy.
 """
 
 from __future__ import annotations
 
 from imgfetch.errors import InvalidOptionError, NamespaceError
+from imgfetch.fs.removal import remove_tree
 from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.snapshot.directory import SnapshotDirectory
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from imgfetch.fs.idmap import IdMapping
     from imgfetch.interfaces import BlobReader, LayerApplier, Progress, Snapshotter
     from imgfetch.oci.image import Layer
+    from imgfetch.snapshot.fuse import FuseSnapshotter
 
-MODES = ("auto", "overlay", "copy")
+MODES = ("auto", "overlay", "fuse-overlayfs", "copy")
 
 
 def snapshotter(
@@ -35,6 +37,7 @@ def snapshotter(
     content: BlobReader,
     applier: LayerApplier,
     progress: Progress,
+    search_path: str | None = None,
 ) -> Snapshotter:
     """The snapshotter of a store.
 
@@ -45,6 +48,7 @@ def snapshotter(
         content: where layers come from.
         applier: applies them.
         progress: told how far the work has come.
+        search_path: where fuse-overlayfs is looked for, as PATH; None to do without.
 
     Raises:
         InvalidOptionError: another mode.
@@ -56,8 +60,13 @@ def snapshotter(
         return OverlaySnapshotter(directory, locks, mapping, unpacker)
     if mode == "copy":
         return FlatSnapshotter(directory, locks, mapping, unpacker)
+    if mode == "fuse-overlayfs":
+        from imgfetch.snapshot.fuse import FuseSnapshotter
+
+        flat = FlatSnapshotter(directory, locks, mapping, unpacker)
+        return FuseSnapshotter(directory, flat, search_path or "")
     if mode == "auto":
-        return AutomaticSnapshotter(directory, locks, mapping, unpacker)
+        return AutomaticSnapshotter(directory, locks, mapping, unpacker, search_path)
     message = f"rootfs mode {mode!r} is not known"
     raise InvalidOptionError(message, expected=" or ".join(MODES))
 
@@ -70,16 +79,24 @@ class AutomaticSnapshotter:
         locks: directory of lock files.
         mapping: the ids there are.
         unpacker: applies layers.
+        search_path: where fuse-overlayfs is looked for; None to do without.
     """
 
     def __init__(
-        self, directory: SnapshotDirectory, locks: str, mapping: IdMapping, unpacker: Unpacker
+        self,
+        directory: SnapshotDirectory,
+        locks: str,
+        mapping: IdMapping,
+        unpacker: Unpacker,
+        search_path: str | None = None,
     ) -> None:
         self._directory = directory
         self._mapping = mapping
         self._warn = unpacker.progress.warn
         self._overlay = OverlaySnapshotter(directory, locks, mapping, unpacker)
         self._flat = FlatSnapshotter(directory, locks, mapping, unpacker)
+        self._search_path = search_path
+        self._fuse: FuseSnapshotter | None = None
 
     def prepare(self, layers: Sequence[Layer]) -> None:
         """See `Snapshotter.prepare`."""
@@ -107,13 +124,24 @@ class AutomaticSnapshotter:
                 if in_memory:
                     self._warn("what the container writes is kept in memory: no overlay on disk")
                 return root
-        unmount_stack(directory)
+        _clear(directory)
         self._flat.prepare(layers)
+        if self._search_path is not None:
+            # Imported only where it is needed, which is rare.
+            from imgfetch.snapshot.fuse import FuseSnapshotter
+
+            self._fuse = FuseSnapshotter(self._directory, self._flat, self._search_path)
+            with contextlib.suppress(NamespaceError):
+                return self._fuse.mount(layers, directory)
+            _clear(directory)
         return self._flat.mount(layers, directory)
 
     def unmount(self, directory: Path) -> None:
         """See `Snapshotter.unmount`."""
-        unmount_stack(directory)
+        if self._fuse:
+            self._fuse.unmount(directory)
+        else:
+            unmount_stack(directory)
 
     def close(self) -> None:
         """Let snapshots go: others may remove them."""
@@ -125,3 +153,11 @@ class AutomaticSnapshotter:
         if names and not self._directory.exists(names[-1]):
             return self._flat.stack(layers)
         return names
+
+
+def _clear(directory: Path) -> None:
+    """Take away what a mount that failed has made."""
+    unmount_stack(directory)
+    for name in ("upper", "work", "rootfs"):
+        with contextlib.suppress(FileNotFoundError):
+            remove_tree(directory / name)

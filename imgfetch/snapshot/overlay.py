@@ -140,7 +140,7 @@ class OverlaySnapshotter:
             with contextlib.ExitStack() as attempt:
                 attempt.enter_context(lock)
                 if not self._directory.exists(name):
-                    stack.push(attempt.pop_all())
+                    stack.enter_context(attempt.pop_all())
                     return False
 
     def _apply(

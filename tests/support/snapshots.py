@@ -56,6 +56,7 @@ class Store:
     content: MemoryContent = CONTENT
     applier: TarApplier = field(default_factory=TarApplier)
     notes: Notes = field(default_factory=Notes)
+    search_path: str | None = None
 
     def snapshotter(self, mapping: IdMapping, mode: str = "auto") -> Snapshotter:
         (self.path / "locks").mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,7 @@ class Store:
             content=self.content,  # type: ignore[arg-type]
             applier=self.applier,
             progress=self.notes,
+            search_path=self.search_path,
         )
 
     def run_directory(self, name: str = "run") -> Path:
