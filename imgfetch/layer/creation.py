@@ -75,12 +75,14 @@ class Creator:
     def _make_file(self, entry: Entry, directory: Directory, name: bytes) -> None:
         self._size += entry.size
         check_size(self._size, self._limits)
-        permissions = entry.mode & 0o777
+        above = directory.fd
+        if above < 0:
+            above = self._tree.fd(directory)
         try:
-            fd = os.open(name, _CREATE, permissions, dir_fd=self._tree.fd(directory))
+            fd = os.open(name, _CREATE, entry.mode & 0o777, dir_fd=above)
         except FileExistsError:
             self._tree.remove(directory, name)
-            fd = os.open(name, _CREATE, permissions, dir_fd=self._tree.fd(directory))
+            fd = os.open(name, _CREATE, entry.mode & 0o777, dir_fd=self._tree.fd(directory))
         try:
             if entry.size:
                 write_content(fd, entry, self._reader)

@@ -47,6 +47,9 @@ class _Plan(NamedTuple):
     unmapped: bool
 
 
+_NOTHING = _Plan(owner=None, chmod=False, unmapped=False)
+
+
 class MetadataWriter:
     """Gives files and directories the metadata of entries.
 
@@ -82,17 +85,21 @@ class MetadataWriter:
         plan = self._plans.get(kind)
         if plan is None:
             plan = self._plans[kind] = self._plan(fd, entry, inherits=inherits)
+        if plan is not _NOTHING or entry.xattrs:
+            self._carry_out(plan, fd, entry)
+        mtime = entry.mtime_ns
+        os.utime(fd, ns=(mtime, mtime))
+
+    def _carry_out(self, plan: _Plan, fd: int, entry: Entry) -> None:
         if plan.owner is not None:
             _chown(fd, plan.owner, entry)
         if plan.chmod:
             os.fchmod(fd, entry.mode)
         if plan.unmapped:
             self.unmapped += 1
-        if entry.xattrs:
-            self.xattrs.set_all(fd, entry)
+        self.xattrs.set_all(fd, entry)
         if plan.unmapped and self._records:
             record_owner(fd, entry)
-        os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
 
     def finish_node(self, name: bytes, directory: int, entry: Entry) -> None:
         """A pipe, a device or a link just made: none of them can be opened for this."""
@@ -162,12 +169,13 @@ class MetadataWriter:
         self._learn_owner(status, inherits=inherits)
         owner = self._owner_of(entry)
         natural = owner == self._natural_owner and not inherits
-        return _Plan(
+        plan = _Plan(
             owner=None if natural else owner,
             # chown(2) takes setuid bits away, which then have to be set again.
             chmod=status.st_mode & MODE_BITS != entry.mode,
             unmapped=owner is None and bool(entry.uid or entry.gid),
         )
+        return _NOTHING if plan == _NOTHING else plan
 
     def _learn_owner(self, status: os.stat_result, *, inherits: bool) -> None:
         if self._natural_owner is None and not inherits:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, NoReturn
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from zlib import adler32
 
 from imgfetch.errors import MalformedLayerError, UnsupportedContentError
@@ -53,6 +54,33 @@ _USUAL_OWNER = re.compile(rb"([0-7]{7})\0([0-7]{7})\0([0-7]{7})\0")
 _USUAL_NUMBERS = re.compile(rb"([0-7]{11})\0([0-7]{11})\0([0-7]{6})\0 ")
 _OTHER_NUMBERS = ((100, 108), (108, 116), (116, 124), (124, 136), (136, 148), (148, 156))
 
+# Name; mode, uid and gid; size, mtime and checksum; all that is behind them.
+_PARTS = Struct("100s24s32s356s")
+_SPACES = 8 * ord(" ")
+_new = tuple.__new__
+
+
+class _Shared(NamedTuple):
+    """What the headers of many entries have in common.
+
+    Attributes:
+        kind: of entry.
+        mode: of it.
+        uid: the owner's number.
+        gid: the group's number.
+        target: of a link.
+        prefix: of the name, with the slash behind it.
+        total: the sum of these bytes, those of the checksum itself taken for spaces.
+    """
+
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    target: bytes
+    prefix: bytes
+    total: int
+
 
 def decode(block: bytes, offset: int) -> Entry:
     """The entry that a block describes on its own.
@@ -65,6 +93,45 @@ def decode(block: bytes, offset: int) -> Entry:
         MalformedLayerError: not a header.
         UnsupportedContentError: of a type that is not handled.
     """
+    name, owner, numbers, rest = _PARTS.unpack(block)
+    shared = _shared(owner, rest)
+    usual = _USUAL_NUMBERS.fullmatch(numbers)
+    if shared is None or usual is None:
+        return _decode_slowly(block, offset)
+    kind, mode, uid, gid, target, prefix, total = shared
+    size, mtime, checksum = usual.groups()
+    if int(checksum, 8) != total + (adler32(name) & 0xFFFF) + (adler32(numbers[:24]) & 0xFFFF):
+        return _decode_slowly(block, offset)
+    name = name.partition(b"\0")[0]
+    length = int(size, 8) if kind == "file" else 0
+    modified = int(mtime, 8) * NANOSECONDS
+    # As Entry's own constructor does, in a third of the time.
+    return _new(
+        Entry,
+        (
+            prefix + name if prefix else name,
+            kind, length, mode, uid, gid, modified, target, 0, 0, offset, length, (), None,
+        ),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _shared(owner: bytes, rest: bytes) -> _Shared | None:
+    """The part of a header that is the same for many; None if there is anything unusual."""
+    known = _owner(owner)
+    kind = _KINDS.get(rest[0])
+    if known is None or kind in {None, "char", "block"}:
+        return None
+    block = bytes(100) + owner + bytes(32) + rest
+    # Adler-32 of each part is one more than its sum.
+    total = (adler32(rest[:178]) & 0xFFFF) + (adler32(rest[178:]) & 0xFFFF)
+    total += (adler32(owner) & 0xFFFF) - 5 + _SPACES
+    target = b"" if kind == "file" else rest[1:101].partition(b"\0")[0]
+    return _Shared(kind, *known, target, _prefix(block), total)
+
+
+def _decode_slowly(block: bytes, offset: int) -> Entry:
+    """The same for headers of all kinds, and what says what is wrong with one."""
     mode, uid, gid, size, mtime = _numbers(block)
     flag = block[156]
     kind = _KINDS.get(flag)
@@ -173,9 +240,13 @@ def _check_signed_sum(block: bytes, checksum: int) -> None:
 
 
 def _name(block: bytes) -> bytes:
-    name = block[:100].partition(b"\0")[0]
+    return _prefix(block) + block[:100].partition(b"\0")[0]
+
+
+def _prefix(block: bytes) -> bytes:
+    """What stands before the name, with the slash between them."""
     if not block[_PREFIX_AT]:
-        return name
+        return b""
     magic = block[257:263]
     if magic == _USTAR:
         # star writes times into the end of the prefix.
@@ -183,8 +254,8 @@ def _name(block: bytes) -> bytes:
     elif magic == _GNU and _has_prefix_in_gnu_header(block):
         end = 500
     else:
-        return name
-    return block[_PREFIX_AT:end].partition(b"\0")[0] + b"/" + name
+        return b""
+    return block[_PREFIX_AT:end].partition(b"\0")[0] + b"/"
 
 
 def _has_prefix_in_gnu_header(block: bytes) -> bool:

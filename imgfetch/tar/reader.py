@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EXTENSION_LIMIT = 1 << 20
 
 _PADDING = BLOCK - 1
+# Entries that more than one block describes.
+_LONG = header.EXTENSIONS | {header.GNU_SPARSE}
 
 
 class TarReader:
@@ -76,17 +78,20 @@ class TarReader:
             LayerLimitError: headers beyond the limits.
             UnsupportedContentError: an entry of a type that is not handled.
         """
-        block = self._next_header()
-        if block is None:
+        at = self._at + self._left + self._pad
+        block = self._chunk[at : at + BLOCK]
+        if len(block) == BLOCK and block[0]:
+            self._at = at + BLOCK
+        elif (following := self._next_header()) is None:
             return None
-        if block[156] in header.EXTENSIONS or self._extensions.everywhere:
-            entry = self._extended(block)
+        else:
+            block = following
+        if block[156] in _LONG or self._extensions.everywhere:
+            entry = self._long(block)
             if entry is None:
                 return None
         else:
             entry = header.decode(block, self._position + self._at)
-            if block[156] == header.GNU_SPARSE:
-                entry = sparse.old_format(block, entry, self._read_block)
         if entry.name[-1:] == b"/" and entry.kind == "file":
             entry = header.as_directory(entry)
         self._left = stored = entry.stored
@@ -191,8 +196,8 @@ class TarReader:
             if pad and not self._advance():
                 return  # some writers leave the last padding out
 
-    def _extended(self, block: bytes) -> Entry | None:
-        """An entry with extension headers before it; None at the archive's end."""
+    def _long(self, block: bytes) -> Entry | None:
+        """An entry that more than one block may describe; None at the archive's end."""
         extensions = self._extensions
         while block[156] in header.EXTENSIONS:
             extensions.collect(block[156], self._extension(block))

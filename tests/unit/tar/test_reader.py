@@ -17,6 +17,7 @@ from tests.support.layers import (
     BLOCK,
     END,
     GNU,
+    USTAR,
     V7,
     character_device,
     directory,
@@ -65,6 +66,27 @@ MIXED = layer(
 @pytest.mark.parametrize("size", [1, 7, 511, 512, 513, 4096, 1 << 20])
 def test_entries_do_not_depend_on_how_the_stream_is_cut(size: int) -> None:
     assert read(MIXED, size) == read(MIXED)
+
+
+@pytest.mark.parametrize("magic", [USTAR, GNU, V7])
+@pytest.mark.parametrize("flag", [b"0", b"1", b"2", b"5", b"6", b"7"])
+def test_headers_mean_the_same_however_their_numbers_are_written(magic: bytes, flag: bytes) -> None:
+    """The usual spelling has a way of its own through the reader."""
+    prefix = b"" if magic == V7 else b"p" * 50 + b"/\xff"
+    said = {"size": 0o17, "mode": 0o4711, "uid": 7, "gid": 0o7654321, "mtime": 0o777}
+    odd = {
+        "size": b"17 ", "mode": b"  4711 \0", "uid": b"\x80" + bytes(6) + b"\7",
+        "gid": b"7654321 ", "mtime": b" 777 ",
+    }  # fmt: skip
+    for name in (b"n" * 100, b"\xc3\xa4" * 30, b"x\0hidden"):
+        usual, other = (
+            layer(header(name, flag, target=b"t\xfe", prefix=prefix, magic=magic, **numbers))
+            for numbers in (said, odd)
+        )
+        content = padded(b"x" * 0o17) if flag in {b"0", b"7"} else b""
+        one, two = entries(usual[:BLOCK] + content), entries(other[:BLOCK] + content)
+        assert one == two
+        assert (one[0].mode, one[0].uid, one[0].gid) == (0o4711, 7, 0o7654321)
 
 
 def test_entries_say_what_their_headers_say() -> None:
