@@ -71,6 +71,16 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how much tests have tried that repeat one thing many times: their ``tried``."""
+    reports = terminalreporter.getreports("passed")
+    tried = [text for one in reports for name, text in one.user_properties if name == "tried"]
+    if tried:
+        terminalreporter.section("tried")
+        for text in tried:
+            terminalreporter.line(str(text))
+
+
 def _is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback

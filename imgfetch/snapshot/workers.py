@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _BLOCK = 65536
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Worker:
         """
         read, write = os.pipe()
         parent = os.getpid()
-        pid = os.fork()
+        pid = _fork()
         if pid == 0:
             for descriptor in (read, *others):
                 os.close(descriptor)
@@ -72,7 +73,7 @@ class Worker:
         Raises:
             ImgfetchError: the task raised it.
             RuntimeFailedError: its process was killed.
-        RuntimeError: it raised something else.
+            RuntimeError: it raised something else.
         """
         while self.listen():
             pass
@@ -85,6 +86,15 @@ class Worker:
         os.close(self.descriptor)
         os.kill(self.pid, number)
         os.waitpid(self.pid, 0)
+
+
+def _fork() -> int:
+    """Fork, with signals held back: what a handler raises in hooks of other modules is lost."""
+    allowed = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        return os.fork()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
 
 
 def results(tasks: Sequence[Callable[[], Any]], limit: int) -> Iterator[tuple[int, Any]]:
@@ -130,7 +140,7 @@ def _work(task: Callable[[], Any], write: int, parent: int) -> NoReturn:
     """The child's life."""
     try:
         linux.die_with_parent(signal.SIGKILL)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _ENDING:
             # What these mean to the command is the parent's business.
             signal.signal(number, signal.SIG_DFL)
         if os.getppid() == parent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,13 @@ def mounts_with(word: str) -> list[str]:
 
 def cgroups_with(word: str) -> list[str]:
     """Control groups with a word in their name, in any hierarchy."""
-    return sorted(str(path) for path in Path("/sys/fs/cgroup").rglob(f"*{word}*"))
+    # Path.rglob would not bear that others' groups vanish while it looks.
+    return sorted(
+        f"{path}/{name}"
+        for path, directories, _ in os.walk("/sys/fs/cgroup")
+        for name in directories
+        if word in name
+    )
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:

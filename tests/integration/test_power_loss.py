@@ -6,6 +6,7 @@ The system calls of real commands are held against the model of `tests.support.d
 from __future__ import annotations
 
 import re
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -15,8 +16,11 @@ from tests.support.cli import Imgfetch
 from tests.support.contents import Dir, Entry, File
 from tests.support.docker_registry import docker_registry
 from tests.support.durability import CALLS, Event, faults, read_trace
+from tests.support.preloaded import workers
 from tests.support.struck import traced
 from tests.support.upload import upload
+
+__all__ = ["workers"]
 
 NAME = "localhost/image:1"
 
@@ -29,7 +33,7 @@ class Traces:
 
 
 @pytest.fixture(scope="module")
-def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
+def traces(tmp_path_factory: pytest.TempPathFactory, workers: ProcessPoolExecutor) -> Traces:
     """A pull, an unpacking, a removal, and a pull that does all at once."""
     directory = tmp_path_factory.mktemp("power")
     lower: dict[str, Entry] = {"etc": Dir(), "etc/a": File("a"), "d": Dir(), "d/b": File("b")}
@@ -41,7 +45,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
         command = Imgfetch(directory / "store", directory / "home")
         return Traces(
             {
-                name: _events(command, *args)
+                name: workers.submit(_events, command, *args).result()
                 for name, args in {
                     "pull": ["pull", remote],
                     "unpack": ["run", "--network", "none", remote, "true"],
@@ -55,7 +59,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> Traces:
 def _events(command: Imgfetch, *args: str) -> list[Event]:
     log = command.home / "log"
     expression = f"trace={','.join(CALLS)}"
-    traced(command, expression, *args, log=log, options="-f -y -s 0").succeeded()
+    traced(command, expression, *args, log=log, options="-y -s 0").succeeded()
     return read_trace(log, command.store)
 
 

@@ -2,6 +2,7 @@
 
 strace counts the calls of each process and sends the signal when one enters its n-th, so
 nothing of the command is changed for it, and programs that it starts are struck as well.
+To be called in one of `tests.support.preloaded.workers`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import re
 import signal
 import subprocess
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import preloaded
 from tests.support.cli import Imgfetch, Result
 from tests.support.tools import require_tool
 
@@ -80,9 +83,6 @@ def counted(command: Imgfetch, *args: str, log: Path) -> Counts:
     counts = defaultdict(set)
     for (call, _), count in calls.items():
         counts[call].add(count)
-    # The one with which strace starts the command can't be struck.
-    if sum(call == "execve" for call, _ in calls) == 1:
-        del counts["execve"]
     return counts
 
 
@@ -98,6 +98,13 @@ def steps(counts: Counts) -> list[Step]:
     return chosen
 
 
+def summary(chosen: Iterable[Step]) -> str:
+    """At which calls, and at how many of each."""
+    counts = Counter(step.call for step in chosen if step.signal == signal.SIGKILL)
+    kills = ", ".join(f"{call} ({count})" for call, count in sorted(counts.items()))
+    return f"SIGKILL at {kills}, SIGTERM at one of each"
+
+
 def struck(command: Imgfetch, step: Step, *args: str) -> Result:
     """Runs a command and strikes it.
 
@@ -109,9 +116,9 @@ def struck(command: Imgfetch, step: Step, *args: str) -> Result:
 
 
 def traced(
-    command: Imgfetch, expression: str, *args: str, log: Path | None = None, options: str = "-f"
+    command: Imgfetch, expression: str, *args: str, log: Path | None = None, options: str = ""
 ) -> Result:
-    """Runs a command under strace.
+    """Runs a command under strace, from its first line on.
 
     Args:
         command: who runs it.
@@ -120,15 +127,14 @@ def traced(
         log: what strace is to write.
         options: more of strace's own.
     """
-    strace = [require_tool("strace"), *options.split(), "-qqq", "-o", str(log or "/dev/null")]
-    done = subprocess.run(
-        [*strace, "-e", "signal=none", "-e", expression, *command.argv(*args)],
-        env=command.environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=_PATIENCE,
-        cwd=command.home,
-        umask=0o022,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
+    begun = preloaded.begin(command, *args)
+    strace = [require_tool("strace"), "-f", *options.split(), "-o", str(log or "/dev/null")]
+    argv = [*strace, "-e", "signal=none", "-e", expression, "-p", str(begun.pid)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        said = tracer.stderr.readline()
+        assert "attached" in said, said
+        begun.go_on()
+        result = begun.result()
+        tracer.communicate(timeout=_PATIENCE)
+    return result

@@ -18,6 +18,7 @@ from tests.support.cli import Imgfetch
 from tests.support.contents import Dir, Entry, File
 from tests.support.docker_registry import docker_registry
 from tests.support.images import ImageBuilder
+from tests.support.mounts import small_tmpfs
 from tests.support.trees import Tree, snapshot_tree
 from tests.support.upload import upload
 
@@ -77,8 +78,17 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A registry, a layout, an archive, and stores in several states."""
-    directory = tmp_path_factory.mktemp("crashes")
+    """A registry, a layout, an archive, and stores in several states.
+
+    On a file system of its own, so that what other tests write is nothing to wait for when a
+    command syncs.
+    """
+    top = tmp_path_factory.mktemp("crashes")
+    with small_tmpfs(top / "fs", size=1 << 30) as directory:
+        yield from _world(directory)
+
+
+def _world(directory: Path) -> Iterator[World]:
     lower: dict[str, Entry] = {"etc": Dir(), "etc/a": File("a" * 5000), "d": Dir(), "d/b": File()}
     image = ImageBuilder().layer(lower).layer({"d/.wh.b": File(), "d/c": File("c")})
     written = image.layer({"n": Dir(), "n/x": File("x")}).write(directory / "layout", NAME)
