@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     )
     from imgfetch.library.client import Client
     from imgfetch.library.events import BlobEvent, Event, StartedEvent, WarningEvent
+    from imgfetch.library.exec_verbs import ExecResult
     from imgfetch.library.keywords import ContainerOptions, RunKeywords
     from imgfetch.library.process import RunProcess
     from imgfetch.library.result import RunResult
@@ -87,6 +88,7 @@ __all__ = [
     "DigestMismatchError",
     "DocumentError",
     "Event",
+    "ExecResult",
     "ImageMount",
     "ImgfetchError",
     "InterruptedBySignalError",
@@ -144,6 +146,7 @@ _HOMES = {
     "Event": "library.events",
     "StartedEvent": "library.events",
     "WarningEvent": "library.events",
+    "ExecResult": "library.exec_verbs",
     "ContainerOptions": "library.keywords",
     "RunKeywords": "library.keywords",
     "RunProcess": "library.process",

@@ -41,7 +41,8 @@ class Registries:
             AuthenticationError: the same of a file with credentials.
         """
         key = (registry, creds)
-        if key not in self._clients:
+        client = self._clients.get(key)
+        if client is None:
             from imgfetch.registry.client import RegistryClient
             from imgfetch.registry.secret import Credential, OneCredential
 
@@ -52,14 +53,14 @@ class Registries:
                 user, _, password = creds.partition(":")
                 one = OneCredential(registry, Credential(user, password), settings.credentials)
                 settings = replace(settings, credentials=one)
-            self._clients[key] = RegistryClient(settings, warn=self._warn)
-        return self._clients[key]
+            # Threads that come here at once go on with the same one.
+            client = self._clients.setdefault(key, RegistryClient(settings, warn=self._warn))
+        return client
 
     def close(self) -> None:
         """Close connections."""
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
+        while self._clients:
+            self._clients.popitem()[1].close()
 
 
 def registry_settings(settings: Settings) -> RegistrySettings:

@@ -89,7 +89,7 @@ def _work(requests: int, say: Callable[[dict[str, Any]], None]) -> dict[str, Any
         raise ValueError(message)
     with Client(settings, progress=CallbackProgress(on_event)) as client:
         if verb == "run":
-            value: Any = _run(client, arguments, on_event)
+            value: Any = _run(client, arguments, on_event, lambda: _end_with_caller(requests))
         elif verb == "discard":
             value = list(client.discard(**arguments))
         else:
@@ -98,7 +98,10 @@ def _work(requests: int, say: Callable[[dict[str, Any]], None]) -> dict[str, Any
 
 
 def _run(
-    client: Client, arguments: dict[str, Any], on_event: Callable[[Event], None]
+    client: Client,
+    arguments: dict[str, Any],
+    on_event: Callable[[Event], None],
+    end_with_caller: Callable[[], None],
 ) -> dict[str, Any]:
     """Run a container; returns the document that ``--result`` writes."""
     import time
@@ -106,6 +109,8 @@ def _run(
     from imgfetch.workflow.result import RunRecord
 
     def begun(record: RunRecord) -> None:
+        # Again: this may be another user by now, whom the kernel would not send the signal.
+        end_with_caller()
         on_event(
             StartedEvent(
                 record.container_id or "",

@@ -10,6 +10,7 @@ from imgfetch.client.registry_verbs import RegistryVerbs
 from imgfetch.errors import UsageError
 from imgfetch.interfaces import NoProgress
 from imgfetch.library.events import CallbackProgress
+from imgfetch.library.exec_verbs import ExecVerbs
 from imgfetch.library.run_verbs import RunVerbs
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class SettingsKeywords(TypedDict, total=False):
     retries: int
 
 
-class Client(RunVerbs, ContainerVerbs, RegistryVerbs):
+class Client(RunVerbs, ExecVerbs, ContainerVerbs, RegistryVerbs):
     """Everything that can be done with images, for one store.
 
         with imgfetch.Client() as client:

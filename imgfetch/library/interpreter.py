@@ -14,11 +14,13 @@ from imgfetch.errors import RuntimeMissingError
 
 # Errors of the import itself are told like all others.
 _PROGRAM = """\
+import sys
+own = sys.path[:]
+sys.path[:] = {path}
 try:
-    import sys
-    sys.path[:] = {path}
     from imgfetch.library.child import main
 except BaseException:
+    sys.path[:] = own
     import json, os, traceback
     os.write({reports}, json.dumps({{"bug": traceback.format_exc()}}).encode() + b"\\n")
     os._exit(1)

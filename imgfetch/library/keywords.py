@@ -198,7 +198,7 @@ def run_options(
     options = parse(values, words(argv), network=settings.network, caller=caller)
     process, files = options.process, options.files
     if given.get("env"):
-        process = replace(process, env=(*process.env, *map(_variable, given["env"].items())))
+        process = replace(process, env=(*process.env, *variables(given["env"])))
     entrypoint = given.get("entrypoint")
     if entrypoint is not None:
         process = replace(process, entrypoint=words(entrypoint) if entrypoint else ())
@@ -242,6 +242,19 @@ def words(argv: str | Sequence[Word] | None) -> tuple[str, ...]:
     return (argv,) if isinstance(argv, str) else tuple(os.fspath(word) for word in argv)
 
 
+def variables(env: Mapping[str, str | None]) -> tuple[tuple[str, str | None], ...]:
+    """Environment variables as options have them.
+
+    Raises:
+        InvalidOptionError: a name that can't be one, or a NUL.
+    """
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in f"{name}{value or ''}":
+            message = f"invalid environment variable {name[:200]!r}"
+            raise InvalidOptionError(message, expected="a name without =, and no NUL")
+    return tuple(env.items())
+
+
 def _values(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options by their names on the command line, all of them."""
     unknown = sorted(given.keys() - ContainerOptions.__annotations__.keys())
@@ -278,11 +291,3 @@ def _listed(name: str, given: Mapping[str, Any]) -> Sequence[Any]:
 
 def _text(value: object) -> str:
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-
-
-def _variable(pair: tuple[str, str | None]) -> tuple[str, str | None]:
-    name, value = pair
-    if not name or "=" in name or "\0" in f"{name}{value or ''}":
-        message = f"invalid environment variable {name[:200]!r}"
-        raise InvalidOptionError(message, expected="a name without =, and no NUL")
-    return name, None if value is None else str(value)
