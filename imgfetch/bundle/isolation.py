@@ -75,10 +75,12 @@ def sysctls(security: SecurityOptions, host: HostFacts, place: Place) -> dict[st
     """Kernel parameters of namespaces that the container has for itself.
 
     Raises:
-        InvalidOptionError: one that would be the host's.
+        InvalidOptionError: one that would be the host's, or that can't be set here.
     """
     own_network = place.network != "host"
-    chosen = dict(defaults.NETWORK_SYSCTLS) if own_network else {}
+    # In a pod the container has its /proc, of which /proc/sys can only be read.
+    settable = host.proc_mountable or "ro" not in host.locked_flags("/proc/sys")
+    chosen = dict(defaults.NETWORK_SYSCTLS) if own_network and settable else {}
     if host.in_user_namespace:
         # Takes kernel ids, of which a user namespace has not all.
         chosen.pop("net.ipv4.ping_group_range", None)
@@ -92,6 +94,9 @@ def sysctls(security: SecurityOptions, host: HostFacts, place: Place) -> dict[st
             raise InvalidOptionError(
                 message, expected="one of its network, IPC or UTS namespace", hint=hint
             )
+        if not settable:
+            message = f"sysctl {name} can't be set: /proc/sys can only be read here"
+            raise InvalidOptionError(message, hint="leave --sysctl out")
         chosen[name] = value
     return chosen
 

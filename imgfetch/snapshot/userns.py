@@ -160,12 +160,21 @@ def _mapper(uid: int, gid: int, search_path: str, proc: Path) -> Mapper | None:
     """Who is going to write the maps; forked here, because it has to stay outside."""
     if uid == 0:
         own = IdMapping.current(proc)
+        if own.initial:
+            # One less than there are: what this is must not look like the first namespace,
+            # where root may do more (overlays, control groups, a /proc of its own).
+            own = IdMapping(_but_the_last(own.uids), _but_the_last(own.gids))
         identity = IdMapping(_identity(own.uids), _identity(own.gids))
         return Mapper.writing(identity, proc)
     uids, gids = _granted(uid)
     if not (uids and gids):
         return None
     return Mapper.calling_tools(subids.mapping(uid, gid, uids, gids), search_path)
+
+
+def _but_the_last(ranges: tuple[IdRange, ...]) -> tuple[IdRange, ...]:
+    (line,) = ranges
+    return (line._replace(size=line.size - 1),)
 
 
 def _identity(ranges: tuple[IdRange, ...]) -> tuple[IdRange, ...]:

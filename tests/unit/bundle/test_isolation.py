@@ -151,6 +151,14 @@ def test_sysctls_of_the_container_are_set() -> None:
     assert wanted.items() <= spec.document["linux"]["sysctl"].items()
 
 
+def test_what_can_only_be_read_in_a_pod_is_not_set() -> None:
+    """R164: a network of its own all the same, and no runtime that fails over a default."""
+    host = dataclasses.replace(root_host(), proc_mountable=False, locked_flags=lambda path: ("ro",))
+    assert "sysctl" not in make_spec(host=host, place=PRIVATE).document["linux"]
+    with pytest.raises(InvalidOptionError, match="can only be read here"):
+        make_spec(security(sysctls={"kernel.domainname": "x"}), host=host, place=PRIVATE)
+
+
 def test_a_hostname_can_be_given() -> None:
     spec = make_spec(RunOptions(network=NetworkOptions(hostname="web")))
     assert spec.document["hostname"] == environment(spec)["HOSTNAME"] == "web"
