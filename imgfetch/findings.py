@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from imgfetch.remedies import DOCTOR
+
 if TYPE_CHECKING:
     from imgfetch.errors import ImgfetchError
 
@@ -53,9 +55,10 @@ def missing(check: str, found: str, remedy: str | None = None, *, blocks: bool =
 
 def of_error(check: str, error: ImgfetchError, *, blocks: bool = False) -> Finding:
     """What ``run`` would fail with, as a finding: the same words, in one line."""
+    remedy = None if error.hint == DOCTOR else error.hint
     found = error.message
     if error.expected is not None:
         found += f"; expected {error.expected}"
     if error.actual is not None:
         found += f"; got {error.actual}"
-    return missing(check, found, error.hint, blocks=blocks)
+    return missing(check, found, remedy, blocks=blocks)
