@@ -8,9 +8,9 @@ or a second registry has its own, or none).
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.registry import challenge as challenges
 from imgfetch.registry import realm
 from imgfetch.registry.secret import TOKEN_USER

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import AuthenticationError, DocumentError
+from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.oci.document import load
 from imgfetch.oci.reference import DOCKER_HUB
 from imgfetch.registry.secret import TOKEN_USER, Credential

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from imgfetch import remedies
 from imgfetch.errors import AuthenticationError, ImgfetchError
 from imgfetch.findings import Finding, missing, of_error, ok, warning
+from imgfetch.lean.dataclasses import replace
 from imgfetch.oci.reference import Repository
 from imgfetch.registry import configuration
 from imgfetch.registry.auth import Scope

@@ -6,9 +6,9 @@ The composition root of this room: settings go in, sources come out.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from imgfetch.lean.dataclasses import dataclass, replace
 from imgfetch.oci.reference import Repository
 from imgfetch.registry import address, certificates, place, proxies
 from imgfetch.registry.dial import SystemDialer

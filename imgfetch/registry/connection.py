@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import select
 import threading
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, cast
 
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.registry import tunnel
 from imgfetch.registry.faults import ConnectTimeoutError, ProxyError
 from imgfetch.registry.wire import Wire

@@ -15,12 +15,11 @@ is configured and fails is an error: to go on without would ask as somebody else
 from __future__ import annotations
 
 import re
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import AuthenticationError, DocumentError
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.oci.document import load
 from imgfetch.oci.reference import DOCKER_HUB
 from imgfetch.registry.authfile import FILE_LIMIT, HUB_KEY, AuthFile, credential_of, normalized
@@ -95,6 +94,8 @@ class HelperRunner:
         if not _HELPER_NAME.fullmatch(helper):
             message = f"the credential helper name {helper[:60]!r} is refused"
             raise AuthenticationError(message, expected="letters, digits, '.', '_' and '-'")
+        import subprocess  # most have their credentials in a file
+
         program = f"docker-credential-{helper}"
         try:
             done = subprocess.run(

@@ -10,11 +10,10 @@ from __future__ import annotations
 import http
 import json
 import re
-import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import AuthenticationError, NotFoundError, RateLimitError, RegistryError
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.registry import challenge
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ def about(what: str, error: NetworkError) -> NetworkError:
 
 def printable(text: str) -> str:
     """Text from outside without control, formatting or direction characters."""
+    import unicodedata  # only errors need it
+
     return "".join(
         character
         if character == " " or unicodedata.category(character)[0] not in "CZ"

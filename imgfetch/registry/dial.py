@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from dataclasses import dataclass
 from typing import Protocol
 
 from imgfetch.errors import RegistryError
+from imgfetch.lean.dataclasses import dataclass
 
 # Services that give an instance's own credentials to whoever asks from it, outside the
 # link-local networks.

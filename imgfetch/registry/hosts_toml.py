@@ -7,11 +7,10 @@ credentials, which have a place of their own.
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import RegistryError, UsageError
+from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.registry.tls import TlsPolicy
 from imgfetch.registry.url import Origin, Url
 
@@ -85,6 +84,8 @@ def _registry(name: str) -> str:
 def _read(path: Path) -> Hosts | None:
     try:
         raw = path.read_bytes()
+        import tomllib  # most machines have no such file
+
         document = tomllib.loads(raw[:_FILE_LIMIT].decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None

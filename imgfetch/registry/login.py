@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import AuthenticationError, DocumentError, ImgfetchError
 from imgfetch.fs.atomic import make_directories, replace_file
 from imgfetch.fs.lock import locked
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.oci.document import load
 from imgfetch.registry.authfile import FILE_LIMIT, AuthFile, keys, normalized
 from imgfetch.registry.credentials import (

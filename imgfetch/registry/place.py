@@ -7,10 +7,10 @@ credentials and never those for the registry that it stands in for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import PolicyError
+from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.registry import address
 from imgfetch.registry.url import DEFAULT_PORTS, Origin
 

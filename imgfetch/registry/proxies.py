@@ -8,11 +8,11 @@ all below a domain, and ``domain`` is itself and all below; networks are ``CIDR`
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from imgfetch.errors import RegistryError, UsageError
+from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.registry.address import is_loopback
 from imgfetch.registry.url import Url
 

@@ -6,8 +6,6 @@ understood are refused: a rule that is silently dropped may be one that blocks.
 
 from __future__ import annotations
 
-import tomllib
-
 from imgfetch.errors import InvalidReferenceError, UsageError
 from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.lean.typing import TYPE_CHECKING, Any
@@ -149,6 +147,8 @@ def _read(path: Path) -> dict[str, Any] | None:
         raw = path.read_bytes()
         if len(raw) > _FILE_LIMIT:
             raise _wrong(path, "its size")
+        import tomllib  # most machines have no such file
+
         document = tomllib.loads(raw.decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -7,8 +7,9 @@ print them.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from imgfetch.lean.dataclasses import dataclass, field
 
 # What stands in for a name where the password is an identity token.
 TOKEN_USER = "<token>"  # noqa: S105 - a name

@@ -7,9 +7,9 @@ and passes the outcome on. Importing this module imports no HTTP.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.registry.registries_conf import RegistriesConf
 from imgfetch.registry.secret import NoCredentials
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import TLSError
+from imgfetch.lean.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from imgfetch.errors import AuthenticationError, DocumentError
+from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.oci.document import load
 from imgfetch.registry import diagnostics
 from imgfetch.registry.secret import TOKEN_USER

@@ -7,9 +7,9 @@ and digests are of what was sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgfetch.lean.dataclasses import dataclass
 from imgfetch.registry import faults
 from imgfetch.registry.connection import Connections, Connector, Route
 from imgfetch.registry.dial import Guard

@@ -9,10 +9,10 @@ information, control characters, backslashes, hosts outside the grammar
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from imgfetch.errors import RegistryError
+from imgfetch.lean.dataclasses import dataclass
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
