@@ -222,6 +222,7 @@ class LayerStats:
         dropped_xattrs: names of extended attributes left out.
         unmapped_owners: entries whose owner has no id here.
         describes_root: whether there was an entry for the root directory itself.
+        compression: of the blob: gzip, zstd, xz, bzip2 or none.
     """
 
     entries: int
@@ -230,6 +231,7 @@ class LayerStats:
     dropped_xattrs: tuple[str, ...] = ()
     unmapped_owners: int = 0
     describes_root: bool = False
+    compression: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

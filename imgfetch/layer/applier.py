@@ -91,9 +91,8 @@ class Applier:
         application = _Application(options)
         try:
             with tree:
-                stream = MeasuredStream(
-                    Decompression(blob), layer.diff_id.algorithm, options.limits
-                )
+                content = Decompression(blob)
+                stream = MeasuredStream(content, layer.diff_id.algorithm, options.limits)
                 with _pieces(stream, ahead=options.read_ahead) as pieces:
                     application.run(TarReader(pieces), tree)
         except OSError as error:
@@ -104,7 +103,7 @@ class Applier:
         if stream.digest != layer.diff_id:
             message = f"layer {layer.descriptor.digest} is not what the config says"
             raise DiffIDMismatchError(message, expected=layer.diff_id, actual=stream.digest)
-        return replace(application.stats, size=stream.size)
+        return replace(application.stats, size=stream.size, compression=content.format)
 
 
 @contextmanager

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from imgfetch.oci.image import Layer
 
 _PIECE = 1 << 20
+_NAMES_SHOWN = 3
+# image-spec has gzip and zstd; docker and podman happen to read these as well, others do not.
+_OUTSIDE_THE_SPECIFICATION = frozenset({"xz", "bzip2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Unpacker:
         self.progress.update(layer.descriptor, "applying", 0)
         with self._opened(layer, tree) as (blob, root):
             stats = self.applier.apply(blob, layer, root)
-        self.progress.update(layer.descriptor, "applied", layer.descriptor.size)
+        self._tell_of(layer, stats)
         return stats
 
     def diff(self, layer: Layer, tree: str, *, opaque: str) -> LayerDiff | None:
@@ -106,15 +109,25 @@ class Unpacker:
         else:
             from imgfetch.snapshot.workers import results
 
-            processors = len(os.sched_getaffinity(0))
-            outcomes = results([partial(task, n) for n in range(len(layers))], processors)
+            # One more than processors: the last layers would leave one of those idle.
+            limit = len(os.sched_getaffinity(0)) + 1
+            outcomes = results([partial(task, n) for n in range(len(layers))], limit)
         done: list[LayerDiff | None] = [None] * len(layers)
         for number, outcome in outcomes:
             done[number] = diff = _from_json(outcome)
             if diff is not None:
-                descriptor = layers[number].descriptor
-                self.progress.update(descriptor, "applied", descriptor.size)
+                self._tell_of(layers[number], diff.stats)
         return done
+
+    def _tell_of(self, layer: Layer, stats: LayerStats) -> None:
+        """Say that a layer is applied, and what is odd about it as it is stored."""
+        descriptor = layer.descriptor
+        self.progress.update(descriptor, "applied", descriptor.size)
+        if stats.compression in _OUTSIDE_THE_SPECIFICATION:
+            refused = "which not all tools read: images have gzip or zstd"
+            self.progress.warn(
+                f"layer {descriptor.digest} is compressed with {stats.compression}, {refused}"
+            )
 
     @contextmanager
     def _opened(self, layer: Layer, tree: str) -> Generator[tuple[BinaryIO, int]]:
@@ -161,6 +174,11 @@ class Unpacker:
         if devices:
             nodes = "1 device node was" if devices == 1 else f"{devices} device nodes were"
             self.progress.warn(f"{nodes} left out: only root can make them")
+        names = sorted({name for one in stats for name in one.dropped_xattrs})
+        if names:
+            shown = ", ".join(map(ascii, names[:_NAMES_SHOWN]))
+            more = ", …" if len(names) > _NAMES_SHOWN else ""
+            self.progress.warn(f"extended attributes were left out: {shown}{more}")
 
 
 def _as_json(diff: LayerDiff | None) -> dict[str, Any] | None:

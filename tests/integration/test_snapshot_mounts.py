@@ -10,7 +10,10 @@ import pytest
 
 from imgfetch.fs.idmap import IdMapping
 from imgfetch.fs.removal import remove_tree
-from tests.support.contents import Dir, File
+from imgfetch.layer.applier import Applier
+from imgfetch.layer.options import ApplyOptions
+from imgfetch.layer.ownership import SingleOwner
+from tests.support.contents import Dir, File, Hardlink, Whiteout
 from tests.support.forked import in_namespaces
 from tests.support.snapshots import (
     BASE,
@@ -22,7 +25,7 @@ from tests.support.snapshots import (
     mounted,
     store_for,
 )
-from tests.support.trees import snapshot_tree
+from tests.support.trees import Tree, snapshot_tree
 from tests.support.unpacking import MemoryContent, TarApplier
 from tests.support.users import User
 
@@ -79,6 +82,34 @@ def test_what_a_run_writes_is_its_own(mode: str, place: Place, any_user: User) -
 
     in_namespaces(work, any_user)
     assert not (store.path / "runs/one").exists()
+
+
+def test_all_names_of_a_file_stay_together_when_a_layer_links_to_one(
+    tmp_path: Path, any_user: User
+) -> None:
+    """The kernel copies the file up under that one name, and leaves the others behind."""
+    content = MemoryContent()
+    layers = [
+        content.add(
+            {"a": File("one"), "d": Dir(mtime=7), "d/b": Hardlink("a"), "e": Hardlink("a"),
+             "f": Hardlink("a"), "other": File("other")}
+        ),
+        content.add({"e": Whiteout(), "f": File("new"), "new": Hardlink("a"), "x": Hardlink("f")}),
+        content.add({"last": Hardlink("d/b")}),
+    ]  # fmt: skip
+    path = store_for(any_user, tmp_path).path
+    applier = Applier(ApplyOptions(owners=SingleOwner()))
+    # Snapshotters take any applier.
+    store = Store(path, content, applier=applier)  # type: ignore[arg-type]
+
+    def work(mapping: IdMapping) -> Tree:
+        return snapshot_tree(mounted(store, layers, mapping, "overlay")[1])
+
+    tree = in_namespaces(work, any_user)
+    assert tree["a"].links == ("a", "d/b", "last", "new")
+    assert tree["f"].links == ("f", "x")
+    assert tree["d"].mtime_ns == 7_000_000_000
+    assert "e" not in tree
 
 
 @pytest.mark.parametrize("mode", ["overlay", "copy", "auto"])
