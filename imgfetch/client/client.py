@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imgfetch.client.archive_verbs import ArchiveVerbs
 from imgfetch.client.collaborators import Collaborators
+from imgfetch.client.content_verbs import ContentVerbs
 from imgfetch.client.image_verbs import ImageVerbs
 from imgfetch.client.process_verbs import ProcessVerbs
 from imgfetch.client.registry_verbs import RegistryVerbs
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import Progress
 
 
-class Client(ProcessVerbs, ImageVerbs, StoreVerbs, RegistryVerbs, ArchiveVerbs):
+class Client(ProcessVerbs, ImageVerbs, StoreVerbs, RegistryVerbs, ArchiveVerbs, ContentVerbs):
     """Everything that can be done with images, for one store.
 
     Image names are of any transport, see `imgfetch.oci.transport`. Every verb raises

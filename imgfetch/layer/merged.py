@@ -88,6 +88,21 @@ class MergedTree:
         for entry in entries:
             self._add(entry)
 
+    def copy(self) -> MergedTree:
+        """The same tree, for other layers on top; what entries made is shared."""
+        other = MergedTree()
+        other._layer, other._names = self._layer, self._names
+        other.root = Node(self.root.inode, self.root.layer)
+        waiting = [(self.root.children or {}, other.root)]
+        while waiting:
+            children, there = waiting.pop()
+            there.children = {}
+            for name, node in children.items():
+                twin = there.children[name] = Node(node.inode, node.layer)
+                if node.children:
+                    waiting.append((node.children, twin))
+        return other
+
     def find(self, path: bytes, *, follow: bool = False) -> Node | None:
         """What has a path; links on the way are followed inside the root.
 
@@ -130,7 +145,7 @@ class MergedTree:
         if directory is None or directory.children is None:
             message = f"{printable(entry.name)} is in no directory"
             raise MalformedLayerError(message)
-        self._put(entry, directory.children, name)
+        self._put(entry, directory, directory.children, name)
 
     def _describe_root(self, entry: Entry) -> None:
         if entry.kind != "directory":
@@ -138,7 +153,7 @@ class MergedTree:
             raise UnsafeLayerError(message, actual=entry.kind)
         self.root.inode = Inode(entry, self._layer)
 
-    def _put(self, entry: Entry, children: dict[bytes, Node], name: bytes) -> None:
+    def _put(self, entry: Entry, directory: Node, children: dict[bytes, Node], name: bytes) -> None:
         if entry.kind == "symlink" and not entry.target:
             message = f"{printable(entry.name)} is a link to nothing"
             raise MalformedLayerError(message)
@@ -152,10 +167,10 @@ class MergedTree:
             present.layer = self._layer
             return
         if present is not None:
-            self._remove(children, name)
+            self._remove(directory, children, name)
         if entry.kind == "char" and (entry.major, entry.minor) == (0, 0):
             return  # overlayfs would take it for a whiteout
-        self._make(children, name, inode)
+        self._make(directory, children, name, inode)
 
     def _linked(self, entry: Entry, present: Node | None) -> Inode:
         """What a hard link repeats, which may not go with what the link takes the place of."""
@@ -175,18 +190,31 @@ class MergedTree:
             raise UnsafeLayerError(message)
         return target.inode
 
-    def _make(self, children: dict[bytes, Node], name: bytes, inode: Inode) -> Node:
+    def _make(
+        self, directory: Node, children: dict[bytes, Node], name: bytes, inode: Inode
+    ) -> Node:
         self._names += 1
         if self._names > NAME_LIMIT:
             message = "the layers have too many entries"
             raise LayerLimitError(message, expected=f"at most {NAME_LIMIT}")
         node = children[name] = Node(inode, self._layer)
+        self._made(directory, name, node)
         return node
 
-    def _remove(self, children: dict[bytes, Node], name: bytes) -> None:
+    def _remove(self, directory: Node, children: dict[bytes, Node], name: bytes) -> None:
+        node = children.pop(name)
         # Any path may have led through it, if it was a directory or a link.
-        if children.pop(name).kind in {"directory", "symlink"}:
+        if node.kind in {"directory", "symlink"}:
             self._known.clear()
+        self._removed(directory, name, node)
+
+    # For trees that keep books
+
+    def _made(self, directory: Node, name: bytes, node: Node) -> None:
+        """Called for each name that comes to be, directories before what is in them."""
+
+    def _removed(self, directory: Node, name: bytes, node: Node) -> None:
+        """Called for each name that is taken away, with all that is below it still there."""
 
     # Whiteouts
 
@@ -221,7 +249,7 @@ class MergedTree:
             return []
         if node.layer != self._layer:
             if not self._has_made(node):
-                self._remove(children, name)
+                self._remove(directory, children, name)
                 return []
             # This layer has something in it, and says nothing of the directory itself.
             node.inode = Inode(IMPLICIT, self._layer)
@@ -287,5 +315,5 @@ class MergedTree:
         if not create or (node is not None and node.kind in {"directory", "symlink"}):
             return node
         if node is not None:
-            self._remove(directory.children, name)
-        return self._make(directory.children, name, Inode(IMPLICIT, self._layer))
+            self._remove(directory, directory.children, name)
+        return self._make(directory, directory.children, name, Inode(IMPLICIT, self._layer))

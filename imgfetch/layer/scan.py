@@ -18,6 +18,7 @@ from imgfetch.errors import (
 from imgfetch.layer import failure
 from imgfetch.layer.content import MeasuredStream, check_size
 from imgfetch.layer.options import Limits
+from imgfetch.oci.digest import new_hash
 from imgfetch.tar.compression import Decompression
 from imgfetch.tar.readahead import ReadAhead
 from imgfetch.tar.reader import TarReader
@@ -42,7 +43,7 @@ class Extent(NamedTuple):
     size: int
 
 
-def merge(blob: BinaryIO, layer: Layer, tree: MergedTree, limits: Limits | None = None) -> None:
+def merge(blob: BinaryIO, layer: Layer, tree: MergedTree, limits: Limits | None = None) -> int:
     """Put a layer on top of a tree.
 
     Args:
@@ -50,6 +51,9 @@ def merge(blob: BinaryIO, layer: Layer, tree: MergedTree, limits: Limits | None 
         layer: what it is.
         tree: with the layers below.
         limits: on the layer.
+
+    Returns:
+        Bytes of its uncompressed stream.
 
     Raises:
         MalformedLayerError: not a well-formed archive.
@@ -71,6 +75,7 @@ def merge(blob: BinaryIO, layer: Layer, tree: MergedTree, limits: Limits | None 
     if stream.digest != layer.diff_id:
         message = f"layer {layer.descriptor.digest} is not what the config says"
         raise DiffIDMismatchError(message, expected=layer.diff_id, actual=stream.digest)
+    return stream.size
 
 
 def is_plain(blob: BinaryIO) -> bool:
@@ -102,6 +107,28 @@ def extract(blob: BinaryIO, extents: Sequence[Extent]) -> Iterator[memoryview]:
         position = end
         if number == len(extents):
             return
+
+
+def hashes(blob: BinaryIO, extents: Sequence[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
+    """SHA-256 of parts of a layer that was read before.
+
+    Args:
+        blob: as it is stored, at its start.
+        extents: (offset, size) in order and without overlaps, none of them empty.
+
+    Yields:
+        Offset and hash of each.
+    """
+    waiting = iter(extents)
+    offset, left, content = 0, 0, new_hash("sha256")
+    for piece in extract(blob, [Extent(*extent) for extent in extents]):
+        if not left:
+            offset, left = next(waiting)
+            content = new_hash("sha256")
+        content.update(piece)
+        left -= len(piece)
+        if not left:
+            yield offset, content.digest()
 
 
 @contextmanager

@@ -61,13 +61,12 @@ class Flattened:
         self.tree = MergedTree()
         self._layers = layers
         self._store = store
-        self._progress = progress
         self._scratch = scratch
         self._files = ExitStack()
         # For each entry whose content was asked for: where it is, and from which byte on.
         self._places: dict[int, tuple[int, int]] = {}
         for layer in layers:
-            self._merge(layer)
+            merge_stored(layer, self.tree, store, progress)
 
     def __enter__(self) -> Self:
         return self
@@ -118,18 +117,6 @@ class Flattened:
             archive.add(entry._replace(name=name or b"./"), content)
         return dropped
 
-    def _merge(self, layer: Layer) -> None:
-        self._progress.update(layer.descriptor, "applying", 0)
-        try:
-            with self._store.open(layer.descriptor) as blob:
-                merge(blob, layer, self.tree)
-        except (LayerError, VerificationError, ContentError):
-            # Blobs are not verified on every use: a disk may have changed this one.
-            for _ in read_verified(self._store, layer.descriptor):
-                pass
-            raise
-        self._progress.update(layer.descriptor, "applied", layer.descriptor.size)
-
     def _collect(self, inodes: Iterable[Inode]) -> None:
         """Have content where it can be read from anywhere."""
         wanted: dict[int, dict[int, Inode]] = defaultdict(dict)
@@ -178,6 +165,30 @@ class Flattened:
             at += len(chunk)
             left -= len(chunk)
             yield chunk
+
+
+def merge_stored(layer: Layer, tree: MergedTree, store: ContentStore, progress: Progress) -> int:
+    """Put a layer of the store on top of a tree.
+
+    Returns:
+        Bytes of its uncompressed stream.
+
+    Raises:
+        LayerError: it can't be applied.
+        VerificationError: it is not what the config says.
+        StoreError: the blob is missing or damaged.
+    """
+    progress.update(layer.descriptor, "applying", 0)
+    try:
+        with store.open(layer.descriptor) as blob:
+            size = merge(blob, layer, tree)
+    except (LayerError, VerificationError, ContentError):
+        # Blobs are not verified on every use: a disk may have changed this one.
+        for _ in read_verified(store, layer.descriptor):
+            pass
+        raise
+    progress.update(layer.descriptor, "applied", layer.descriptor.size)
+    return size
 
 
 def _without_holes(entry: Entry, content: Iterator[bytes]) -> Iterator[bytes]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import ImgfetchError, NotInStoreError
+from imgfetch.oci.config import History
 from imgfetch.oci.manifest import Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from imgfetch.interfaces import ReferenceStore
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
@@ -143,31 +146,28 @@ def untag(reference: Reference, references: ReferenceStore) -> list[str]:
     return removed
 
 
-def history(image: Image) -> list[dict[str, Any]]:
+def steps(image: Image) -> Iterator[tuple[History, Layer | None]]:
     """How an image was made, the lowest layer first: each step and the layer that it made.
 
     A config's history is free-form, and may be left out or be short of layers: those that
-    no step accounts for follow without one.
+    no step accounts for follow with an empty one.
     """
     layers = iter(image.layers)
-    steps: list[dict[str, Any]] = []
     for entry in image.config.history:
-        layer = None if entry.empty_layer else next(layers, None)
-        steps.append(
-            {
-                "created": entry.created or None,
-                "createdBy": entry.created_by,
-                "comment": entry.comment,
-                **_layer(layer),
-            }
-        )
-    steps += [
-        {"created": None, "createdBy": "", "comment": "", **_layer(layer)} for layer in layers
+        yield entry, None if entry.empty_layer else next(layers, None)
+    for layer in layers:
+        yield History("", "", "", empty_layer=False), layer
+
+
+def history(image: Image) -> list[dict[str, Any]]:
+    """The same as JSON values, its fields documented with the command."""
+    return [
+        {
+            "created": entry.created or None,
+            "createdBy": entry.created_by,
+            "comment": entry.comment,
+            "layer": None if layer is None else str(layer.descriptor.digest),
+            "size": 0 if layer is None else layer.descriptor.size,
+        }
+        for entry, layer in steps(image)
     ]
-    return steps
-
-
-def _layer(layer: Layer | None) -> dict[str, Any]:
-    if layer is None:
-        return {"layer": None, "size": 0}
-    return {"layer": str(layer.descriptor.digest), "size": layer.descriptor.size}
