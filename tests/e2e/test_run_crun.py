@@ -1,0 +1,155 @@
+"""crun in place of runc.
+
+It does not work with hybrid cgroups, which many machines have. So it is shown a part of them,
+in a mount namespace of its own: the hierarchies of version 1 to root, and version 2 alone to
+ordinary users, for whom it leaves cgroups alone anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.people import Somebody
+from tests.e2e.traces import eventually, processes_with
+from tests.support.cli import Result
+from tests.support.tools import require_tool
+
+# $0 is an empty directory; what there is of version 1 shows up below it, and replaces all.
+_VERSION_1 = """
+mount -t tmpfs cgroups "$0"
+cut -d: -f2 /proc/self/cgroup | tr , '\\n' | sed 's/^name=//' | while read -r name; do
+    if [ -n "$name" ] && [ -d "/sys/fs/cgroup/$name" ]; then
+        mkdir "$0/$name"
+        mount --bind "/sys/fs/cgroup/$name" "$0/$name"
+    fi
+done
+if [ -n "$(ls "$0")" ]; then mount --rbind "$0" /sys/fs/cgroup; fi
+exec "$@"
+"""
+_VERSION_2 = """
+mount -t cgroup2 cgroups /sys/fs/cgroup
+exec "$@"
+"""
+
+
+def wrapper(somebody: Somebody, directory: Path) -> list[str]:
+    script = _VERSION_2 if somebody.imgfetch.user else _VERSION_1
+    alone = [require_tool("unshare"), "--mount", "--propagation=slave", "sh", "-c", script]
+    return [*alone, str(directory)]
+
+
+def with_crun(
+    somebody: Somebody,
+    directory: Path,
+    *options: str | Path,
+    command: Sequence[str],
+    input: bytes = b"",  # noqa: A002 - subprocess.run's name
+    stdout: int | None = None,
+) -> Result:
+    require_tool("crun")
+    arguments = ["run", "--runtime", "crun", "--network", "none", *options]
+    argv = somebody.imgfetch.argv(*arguments, somebody.published.busybox, *command)
+    done = subprocess.run(
+        [*wrapper(somebody, directory), *argv],
+        env=somebody.imgfetch.environment(),
+        input=input,
+        stdout=subprocess.PIPE if stdout is None else stdout,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+        cwd=somebody.imgfetch.home,
+    )
+    return Result(done.returncode, done.stdout or b"", done.stderr)
+
+
+def test_a_container_is_what_it_is_with_runc(anybody: Somebody, tmp_path: Path) -> None:
+    """P03: and nothing is left of it."""
+    script = (
+        "cat; id -u; env | sort; grep -E 'Cap|NoNew|Seccomp:' /proc/self/status; hostname; exit 7"
+    )
+    options = ["-i", "-e", "A=b", "--hostname", "box", "--ulimit", "nofile=100:100"]
+    command = ["sh", "-c", f"{script.replace('exit 7', 'ulimit -n')}; umask; pwd; exit 7"]
+    said = with_crun(anybody, tmp_path, *options, command=command, input=b"in\n").exited(7)
+    expected = anybody.run(*options, command=command, input=b"in\n").exited(7)
+    assert said.lines == expected.lines
+    assert said.errors == expected.errors == ""
+    assert list((anybody.imgfetch.store / "runs").glob("[0-9a-f]*")) == []
+
+
+def test_statuses_are_told_apart(myself: Somebody, tmp_path: Path) -> None:
+    """P03, R140."""
+    for command, status in (
+        (["no-such-command"], 127),
+        (["/etc/passwd"], 126),
+        (["/etc"], 126),
+        (["sh", "-c", "sh -c 'kill -9 $$'; exit $?"], 137),
+    ):
+        with_crun(myself, tmp_path, command=command).exited(status)
+    with_crun(myself, tmp_path, "-u", "no-such-user", command=["true"]).exited(125)
+
+
+def test_files_keep_their_owner(myself: Somebody, tmp_path: Path) -> None:
+    """P20: of output, and of input too."""
+    place = tmp_path / "place"
+    place.mkdir()
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.write_bytes(b"x" * 300_000)
+    with source.open("rb") as reading, target.open("wb") as writing:
+        argv = myself.imgfetch.argv(
+            "run", "--runtime", "crun", "--network", "none", "-i", "-u", "405",
+            myself.published.busybox, "cat",
+        )  # fmt: skip
+        done = subprocess.run(
+            [*wrapper(myself, place), *argv], env=myself.imgfetch.environment(),
+            stdin=reading, stdout=writing, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert target.read_bytes() == source.read_bytes()
+    assert {path.stat().st_uid for path in (source, target)} == {os.geteuid()}
+
+
+@pytest.mark.parametrize("who", ["myself", "plain_somebody"])
+def test_it_ends_with_a_killed_caller(
+    who: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """P01."""
+    somebody: Somebody = request.getfixturevalue(who)
+    word = f"crun-{tmp_path.name}"
+    process = somebody.imgfetch.start(
+        "run", "--runtime", "crun", "--network", "none", somebody.published.busybox,
+        "sh", "-c", f"trap '' TERM; echo {word}; while :; do sleep 0.1; done",
+        wrapper=wrapper(somebody, tmp_path),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{word}\n".encode()
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert eventually(lambda: not processes_with(word))
+
+
+def test_hybrid_cgroups_are_explained(myself: Somebody) -> None:
+    """R160, P18: where they are not hybrid, it works."""
+    said = myself.run("--runtime", require_tool("crun"), command=["true"])
+    if said.returncode:
+        assert (
+            "crun does not work with hybrid cgroups: use --runtime runc" in said.exited(125).errors
+        )
+
+
+def test_a_runtime_with_known_holes_is_refused_where_that_is_asked_for(
+    myself: Somebody, tmp_path: Path
+) -> None:
+    """S142."""
+    old = tmp_path / "runc"
+    old.write_text(f'#!/bin/sh\n[ "$1" = --version ] || exec {require_tool("runc")} "$@"\n')
+    old.write_text(old.read_text() + "echo runc version 1.1.5\n")
+    old.chmod(0o755)
+    myself.run("--runtime", old, command=["true"]).succeeded()
+    refused = myself.run("--runtime", old, "--strict", command=["true"]).exited(125)
+    assert "runc 1.2.8, 1.3.3, 1.4.0 or newer" in refused.errors
