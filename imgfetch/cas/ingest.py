@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import stat
 import time
-from contextlib import closing, suppress
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import NoSpaceError, VerificationError
 from imgfetch.fs import atomic, space
+from imgfetch.lean.contextlib import closing, suppress
+from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgfetch.cas.root import StoreRoot
@@ -171,6 +171,8 @@ class Transfer:
         if missing or not self._descriptor.size:
             with self._root.errors("write"):
                 space.require(self._root.path, missing)
+            # What is here already, of a transfer that goes on where another one ended.
+            self._progress.update(self._descriptor, "fetching", verifier.received)
             with closing(self._content.chunks(verifier.received)) as chunks:
                 for chunk in chunks:
                     verifier.update(chunk)

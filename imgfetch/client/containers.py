@@ -71,11 +71,11 @@ def unpacking_alongside(
     def alongside(images: Sequence[Image]) -> AbstractContextManager[Progress]:
         from imgfetch.workflow.alongside import unpacking
 
-        def unpack(content: BlobReader) -> None:
+        def unpack(content: BlobReader, progress: Progress) -> None:
             # In a child: what there is to say about namespaces the parent says.
-            told, with_.progress = with_.progress, NoProgress()
+            with_.progress = NoProgress()
             mapping = _enter(with_) if options is None else enter_namespaces(with_, options)[1]
-            with_.progress = told
+            with_.progress = progress
             snapshotter = with_.snapshotter(
                 mapping, mode=mode, content=content, path=with_.settings.store
             )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from imgfetch.errors import ImgfetchError, NotInStoreError
 from imgfetch.snapshot.workers import Worker
+from imgfetch.workflow.telling import Telling, passing_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,15 +28,15 @@ _PAUSE_MS = 5
 
 @contextmanager
 def unpacking(
-    unpack: Callable[[BlobReader], None], store: ContentStore, progress: Progress
+    unpack: Callable[[BlobReader, Progress], None], store: ContentStore, progress: Progress
 ) -> Generator[Progress]:
     """Unpack in a child for as long as the block takes, and wait for its end.
 
     Args:
-        unpack: is given where layers can be opened; runs in the child, which may change
-            its namespaces.
+        unpack: is given where layers can be opened, and whom to tell how far it is; runs in
+            the child, which may change its namespaces.
         store: where layers arrive.
-        progress: told of transfers.
+        progress: told of transfers and of what is unpacked, by this process alone.
 
     Yields:
         Progress to tell in its place: it raises what the child has failed with.
@@ -44,24 +45,28 @@ def unpacking(
         ImgfetchError: as ``unpack`` raised it.
     """
     alive, hold = _pipe()
+    told, tell = _pipe()
 
     def work() -> None:
         hold.close()
-        unpack(_Arriving(store, alive.fileno()))
+        told.close()
+        unpack(_Arriving(store, alive.fileno()), Telling(tell))
 
-    with alive, hold:
+    with alive, hold, told, tell:
         worker = Worker.start(work)
         alive.close()
-        try:
-            yield _Watching(progress, worker)
-        except _EndedError:
+        tell.close()
+        with passing_on(told, progress):
+            try:
+                yield _Watching(progress, worker)
+            except _EndedError:
+                worker.result()
+                raise
+            except BaseException:
+                # Its staging directory is cleared away by whoever unpacks next.
+                worker.end()
+                raise
             worker.result()
-            raise
-        except BaseException:
-            # Its staging directory is cleared away by whoever unpacks next.
-            worker.end()
-            raise
-        worker.result()
 
 
 def _pipe() -> tuple[BinaryIO, BinaryIO]:

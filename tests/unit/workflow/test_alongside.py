@@ -40,10 +40,12 @@ def test_layers_are_read_as_they_arrive(
 ) -> None:
     unpacked = tmp_path / "unpacked"
 
-    def unpack(content: BlobReader) -> None:
+    def unpack(content: BlobReader, progress: Progress) -> None:
         for layer in LAYERS:
             with content.open(layer) as blob, unpacked.open("ab") as file:
                 file.write(blob.read())
+            progress.update(layer, "applied", layer.size)
+        progress.warn("that was all")
 
     def last_one_waits(descriptor: Descriptor, _offset: int) -> None:
         # It arrives only when those before it have been unpacked.
@@ -52,15 +54,20 @@ def test_layers_are_read_as_they_arrive(
 
     unpacked.touch()
     source.on_chunk = last_one_waits
-    with unpacking(unpack, store, RecordedProgress()) as progress:
+    told = RecordedProgress()
+    with unpacking(unpack, store, told) as progress:
         fetch(source, store, progress)
     assert unpacked.read_bytes() == b"".join(BLOBS)
+    assert [digest for digest, stage in told.stages if stage == "applied"] == [
+        layer.digest for layer in LAYERS
+    ]
+    assert told.warnings == ["that was all"]
 
 
 def test_a_layer_that_cannot_be_unpacked_ends_the_transfers(
     store: LayoutStore, source: FakeSource
 ) -> None:
-    def unpack(content: BlobReader) -> None:
+    def unpack(content: BlobReader, progress: Progress) -> None:
         content.open(LAYERS[0]).close()
         message = "not a tar archive"
         raise MalformedLayerError(message, expected="a tar archive")
@@ -86,7 +93,7 @@ def test_a_transfer_that_fails_ends_the_unpacking(
 ) -> None:
     started = tmp_path / "pid"
 
-    def unpack(content: BlobReader) -> None:
+    def unpack(content: BlobReader, progress: Progress) -> None:
         started.write_text(str(os.getpid()))
         content.open(LAYERS[1])
 
@@ -110,7 +117,7 @@ def test_a_transfer_that_fails_ends_the_unpacking(
 def test_what_does_not_verify_is_never_opened(store: LayoutStore, source: FakeSource) -> None:
     source.blobs[LAYERS[0].digest] = b"x" * 50_000
 
-    def unpack(content: BlobReader) -> None:
+    def unpack(content: BlobReader, progress: Progress) -> None:
         content.open(LAYERS[0])
         message = "opened"
         raise AssertionError(message)
