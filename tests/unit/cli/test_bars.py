@@ -163,8 +163,8 @@ def test_a_layer_that_is_awaited_is_being_fetched_until_it_is_here(
     shown = progress.choose("tty", quiet=False)
     shown.update(FIRST, "applying", 0)
     shown.update(FIRST, "fetching", 0)
-    clock.now += 1
     shown.update(FIRST, "applying", 0)
+    clock.now += 1
     shown.update(FIRST, "fetching", 10 * MIB)
     assert matches(terminal.lines(), "1 BAR  10.0 of 40.0 MiB  10.0 MiB/s")
     shown.update(FIRST, "done", FIRST.size)
