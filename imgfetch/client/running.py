@@ -47,6 +47,7 @@ class Supervision:
         keep: whether what it wrote is kept in the store.
         record: gets what becomes known of the run.
         detached: the run goes on without this process; None for the foreground.
+        strict: whether a runtime with known holes is refused.
     """
 
     runtime: str | None = None
@@ -59,6 +60,7 @@ class Supervision:
     keep: bool = False
     record: RunRecord | None = None
     detached: Detached | None = None
+    strict: bool = False
 
 
 def run(
@@ -78,6 +80,10 @@ def run(
     # Before anything is fetched: a run that can't be had should not cost a download.
     network, helpers = decide_network(with_, options)
     program = with_.runtime(supervision.runtime)
+    if supervision.strict:
+        from imgfetch.runtime.version import refuse_known_escapes
+
+        refuse_known_escapes(program)
     secrets = _prepare(options, supervision)
     image, mounted, options, mapping, snapshotter = _unpacked(
         with_, name, options, supervision, platform, policy

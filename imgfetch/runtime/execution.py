@@ -112,6 +112,10 @@ class Execution:
             mask = stack.enter_context(signals_blocked())
             if not self.stdio.tty:
                 stack.enter_context(without_last_words(pid_file.exists))
+                if facts.is_crun:
+                    from imgfetch.runtime.standins import files_kept
+
+                    stack.enter_context(files_kept())
             launch = Launch(
                 argv=self._argv(),
                 environment={"PATH": self.search_path},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from imgfetch.errors import RuntimeMissingError
+from imgfetch.errors import RuntimeFailedError, RuntimeMissingError
 from imgfetch.fs.programs import find_program
 from imgfetch.lean.dataclasses import dataclass
 
@@ -58,4 +58,13 @@ def find_runtime(wanted: str | None, search_path: str) -> RuntimeProgram:
 
 
 def _program(path: str) -> RuntimeProgram:
-    return RuntimeProgram(path, is_crun=os.path.basename(path).startswith("crun"))
+    name = os.path.basename(path)
+    if name.startswith(_PREFERRED):
+        return RuntimeProgram(path, is_crun=name.startswith("crun"))
+    # It may be either of them under a name of somebody's own.
+    from imgfetch.runtime.version import version_text
+
+    try:
+        return RuntimeProgram(path, is_crun=version_text(RuntimeProgram(path)).startswith("crun "))
+    except RuntimeFailedError:
+        return RuntimeProgram(path)  # what is wrong with it the run will tell

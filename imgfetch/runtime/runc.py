@@ -111,6 +111,10 @@ class Runc:
             watchdog = self._watchdog(stack)
             if not self.stdio.tty:
                 stack.enter_context(without_last_words(pid_file.exists))
+                if self.program.is_crun:
+                    from imgfetch.runtime.standins import files_kept
+
+                    stack.enter_context(files_kept())
             pid = start(self._launch(container_id, bundle, mask, terminal))
             if watchdog:
                 watchdog.watch(pid)

@@ -6,7 +6,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
-from imgfetch.errors import RuntimeFailedError
+from imgfetch.errors import PolicyError, RuntimeFailedError
 
 if TYPE_CHECKING:
     from imgfetch.runtime.program import RuntimeProgram
@@ -82,3 +82,20 @@ def has_known_escapes(program: RuntimeProgram, version: RuntimeVersion) -> bool:
         return False
     fixed = _FIXED.get(version[:2])
     return fixed is None or version.patch < fixed
+
+
+def refuse_known_escapes(program: RuntimeProgram) -> None:
+    """What ``--strict`` is about.
+
+    Raises:
+        PolicyError: see `has_known_escapes`.
+        RuntimeFailedError: see `runtime_version`.
+    """
+    version = runtime_version(program)
+    if version is not None and has_known_escapes(program, version):
+        message = f"{program.path} is version {version}, which containers can get out of"
+        raise PolicyError(
+            message,
+            expected="runc 1.2.8, 1.3.3, 1.4.0 or newer, or crun",
+            hint="distributions patch older ones: where yours has, leave --strict away",
+        )

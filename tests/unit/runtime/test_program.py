@@ -43,6 +43,15 @@ def test_a_name_is_looked_up_and_a_path_is_not(tmp_path: Path) -> None:
     assert find_runtime(str(youki), "").path == str(youki)
 
 
+@pytest.mark.parametrize(("said", "is_crun"), [("crun version 1.20", True), ("youki 0.5", False)])
+def test_one_under_another_name_is_asked_what_it_is(
+    tmp_path: Path, said: str, is_crun: bool
+) -> None:
+    path = executable(tmp_path / "mine")
+    path.write_text(f"#!/bin/sh\necho '{said}'\n")
+    assert find_runtime(str(path), "") == RuntimeProgram(str(path), is_crun=is_crun)
+
+
 def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executable(tmp_path / "a/mine")
     monkeypatch.chdir(tmp_path)

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from imgfetch.errors import RuntimeFailedError
+from imgfetch.errors import PolicyError, RuntimeFailedError
 from imgfetch.runtime.program import RuntimeProgram, find_runtime
-from imgfetch.runtime.version import RuntimeVersion, has_known_escapes, runtime_version
+from imgfetch.runtime.version import (
+    RuntimeVersion,
+    has_known_escapes,
+    refuse_known_escapes,
+    runtime_version,
+)
 from tests.support.tools import require_tool
 from tests.support.users import PATH
 
@@ -65,3 +70,10 @@ def test_versions_with_holes_are_known(version: tuple[int, int, int], known: boo
     """S142."""
     assert has_known_escapes(RuntimeProgram("/x/runc"), RuntimeVersion(*version)) == known
     assert not has_known_escapes(RuntimeProgram("/x/crun", is_crun=True), RuntimeVersion(*version))
+
+
+def test_those_are_refused_where_that_is_asked_for(tmp_path: Path) -> None:
+    """S142."""
+    with pytest.raises(PolicyError, match=r"version 1\.1\.5"):
+        refuse_known_escapes(program(tmp_path, "echo runc version 1.1.5"))
+    refuse_known_escapes(program(tmp_path, "echo runc version 1.3.6"))
