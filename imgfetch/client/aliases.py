@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def expanded(name: str, environment: Mapping[str, str]) -> str:
-    """A name as the user wrote it, with its alias in its place where it has one.
+def candidates(name: str, environment: Mapping[str, str]) -> list[str]:
+    """What a name that says no registry may stand for, the first choice first.
 
     Raises:
+        InvalidReferenceError: it has to say its registry.
         UsageError: the configuration can't be read or understood.
     """
     home = environment.get("HOME") or "/nonexistent"
@@ -21,9 +22,9 @@ def expanded(name: str, environment: Mapping[str, str]) -> str:
     # `imgfetch.registry.configuration`, which reads everything else too.
     files = registries_files.paths(environment, home)
     if not registries_files.mention(files, bare):
-        return name
+        return [name]
     from pathlib import Path
 
     from imgfetch.registry import registries_conf
 
-    return registries_conf.load([Path(file) for file in files]).expanded(name)
+    return registries_conf.load([Path(file) for file in files]).candidates(name)

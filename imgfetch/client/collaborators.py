@@ -54,6 +54,7 @@ class Collaborators:
         self._own_store: LayoutStore | None = None
         self._store: Store | None = None
         self._locked: LockFile | None = None
+        self._short_names: dict[str, ImageName] = {}
 
     def close(self) -> None:
         """Close connections."""
@@ -99,9 +100,30 @@ class Collaborators:
             return Platform.parse(chosen)
         return Platform.from_machine(os.uname().machine)
 
-    def parse(self, text: str) -> ImageName:
-        """An image name, with the user's aliases for short names in their place."""
-        return parse_name(text, self.settings.environment)
+    def parse(self, text: str, *, stored: bool = False) -> ImageName:
+        """An image name, with what the user's configuration says of short names.
+
+        Args:
+            text: the name.
+            stored: whether it can only be meant for what is in the store.
+
+        Raises:
+            InvalidReferenceError: outside the grammar, or short where that is not allowed.
+            UsageError: the configuration can't be read.
+        """
+        found = parse_name(text, self.settings.environment)
+        return found[0] if len(found) == 1 else self._searched(text, found, stored=stored)
+
+    def _searched(self, text: str, found: list[ImageName], *, stored: bool) -> ImageName:
+        """Which of several names a short one stands for: found once, and used from then on."""
+        from imgfetch.client import searching
+
+        known = self._short_names.get(text) or searching.in_store(self, found)
+        if known is None:
+            if stored:
+                return found[0]
+            known = self._short_names[text] = searching.at_registries(self, found)
+        return known
 
     def remote(self, name: ImageName) -> Callable[[], Source] | None:
         """How to open a name's source; None where there is none but the store."""

@@ -44,7 +44,7 @@ def tag(with_: Collaborators, name: str, new: str) -> str:
     from imgfetch.workflow.resolve import Documents
     from imgfetch.workflow.stored import StoredSource
 
-    reference = reference_of(with_.parse(name))
+    reference = reference_of(with_.parse(name, stored=True))
     target = Reference.parse(new)
     if target.digest is not None:
         message = f"{new} has a digest in it, which can't be chosen"
@@ -60,7 +60,7 @@ def remove(with_: Collaborators, name: str, *, force: bool) -> list[str]:
     """See `Client.remove`."""
     from imgfetch.workflow.images import names_of, untag
 
-    reference = reference_of(with_.parse(name))
+    reference = reference_of(with_.parse(name, stored=True))
     if not force:
         _refuse_used(with_, names_of(reference, with_.store))
     return untag(reference, with_.store)

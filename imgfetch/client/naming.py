@@ -16,26 +16,29 @@ if TYPE_CHECKING:
     from imgfetch.oci.transport import ImageName
 
 
-def parse_name(text: str, environment: Mapping[str, str]) -> ImageName:
-    """Parse an image name, with the user's aliases for short names in their place.
+def parse_name(text: str, environment: Mapping[str, str]) -> list[ImageName]:
+    """Parse an image name, with what the user's configuration says of short names.
 
     As with other tools ``docker://alpine`` is what it says, whatever ``alpine`` stands for.
 
+    Returns:
+        What it may stand for, the first choice first; one for all but short names.
+
     Raises:
-        InvalidReferenceError: outside the grammar.
-        UsageError: the aliases can't be read.
+        InvalidReferenceError: outside the grammar, or short where that is not allowed.
+        UsageError: the configuration can't be read.
     """
     parsed = parse_image_name(text)
     if isinstance(parsed, PathName) or text.startswith("docker://"):
-        return parsed
+        return [parsed]
     prefix = "store:" if isinstance(parsed, StoreName) else ""
     name = text.removeprefix(prefix)
     host, slash, _ = name.partition("/")
     if slash and ("." in host or ":" in host or host == "localhost"):
-        return parsed
-    from imgfetch.client.aliases import expanded
+        return [parsed]
+    from imgfetch.client.aliases import candidates
 
-    return parse_image_name(prefix + expanded(name, environment))
+    return [parse_image_name(prefix + one) for one in candidates(name, environment)]
 
 
 def reference_of(name: ImageName) -> Reference:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgfetch.oci.reference import Reference
 
 _FILE_LIMIT = 1 << 20
+_MODES = ("enforcing", "permissive", "disabled")
 _PULL_FROM = {"all": (True, True), "digest-only": (False, True), "tag-only": (True, False)}
 
 
@@ -98,24 +99,46 @@ class RegistriesConf:
         name: the files it came from, for people.
         rules: every rule, by prefix.
         aliases: short names and what they stand for.
+        searched: the registries of names that say none; None where nobody has said which.
+        asks: whether a person is to choose where there are several.
     """
 
     name: str = "registries.conf"
     rules: Mapping[str, Rule] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    searched: tuple[str, ...] | None = None
+    asks: bool = False
 
     def rule_for(self, repository: Repository, reference: Reference) -> Rule | None:
         """The rule with the longest prefix that is for an image."""
         matching = [rule for rule in self.rules.values() if rule.matches(repository, reference)]
         return max(matching, key=lambda rule: len(rule.prefix), default=None)
 
-    def expanded(self, name: str) -> str:
-        """A name as the user wrote it, with a short name's alias in its place."""
+    def candidates(self, name: str) -> list[str]:
+        """What a name may stand for that does not say its registry, the first choice first.
+
+        An alias decides alone. Without a list of registries it is Docker Hub's name.
+
+        Raises:
+            InvalidReferenceError: no registry is to be searched, or a person has to choose.
+        """
         for mark in ("@", ":"):
             bare, found, rest = name.partition(mark)
-            if "/" not in bare and bare in self.aliases:
-                return f"{self.aliases[bare]}{found}{rest}"
-        return self.aliases.get(name, name)
+            if bare in self.aliases:
+                return [f"{self.aliases[bare]}{found}{rest}"]
+        if self.searched is None:
+            return [name]
+        found_at = [f"{registry}/{name}" for registry in self.searched]
+        if not found_at or (self.asks and len(found_at) > 1):
+            message = f"{name[:200]!r} is a short name, and {self.name} "
+            if not found_at:
+                message += "names no registry to search"
+            else:
+                message += f"wants to be asked which one is meant: {', '.join(found_at)}"
+            raise InvalidReferenceError(
+                message, hint="write the registry's name too, or add an alias for it"
+            )
+        return found_at
 
 
 def load(files: list[Path]) -> RegistriesConf:
@@ -127,6 +150,8 @@ def load(files: list[Path]) -> RegistriesConf:
     rules: dict[str, Rule] = {}
     aliases: dict[str, str] = {}
     names = []
+    searched: tuple[str, ...] | None = None
+    mode = ""
     for path in files:
         document = _read(path)
         if document is None:
@@ -139,7 +164,25 @@ def load(files: list[Path]) -> RegistriesConf:
         if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
             raise _wrong(path, "aliases")
         aliases.update(found)
-    return RegistriesConf(", ".join(names) or "registries.conf", rules, aliases)
+        searched = _searched(document, path, searched)
+        mode = _text(document, "short-name-mode", path) or mode
+        if mode and mode not in _MODES:
+            raise _wrong(path, "short-name-mode")
+    name = ", ".join(names) or "registries.conf"
+    return RegistriesConf(name, rules, aliases, searched, mode == "enforcing")
+
+
+def _searched(
+    document: Mapping[str, Any], path: Path, before: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    key = "unqualified-search-registries"
+    found = document.get(key)
+    if found is None:
+        return before
+    try:
+        return tuple(Repository(registry.rstrip("/"), "x").registry for registry in found)
+    except (AttributeError, TypeError, InvalidReferenceError) as error:
+        raise _wrong(path, key) from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:

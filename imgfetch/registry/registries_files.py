@@ -13,6 +13,8 @@ from imgfetch.lean.typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_SEARCHED = b"unqualified-search-registries"
+
 
 def paths(environment: Mapping[str, str], home: str, system: str = "/etc") -> list[str]:
     """The files, later ones over earlier ones; they need not exist.
@@ -41,7 +43,7 @@ def paths(environment: Mapping[str, str], home: str, system: str = "/etc") -> li
 
 
 def mention(files: Iterable[str], name: str) -> bool:
-    """Whether a name is in any of these files, in whatever meaning.
+    """Whether a short name is in any of these files, or the registries to search for all.
 
     What can't be read counts as a mention: whoever parses the file is to say so.
     """
@@ -49,10 +51,16 @@ def mention(files: Iterable[str], name: str) -> bool:
     for path in files:
         try:
             with open(path, "rb", buffering=0) as file:
-                if wanted in file.readall():
-                    return True
+                raw = file.readall()
+            if wanted in raw or (_SEARCHED in raw and _searches(raw)):
+                return True
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
             return True
     return False
+
+
+def _searches(raw: bytes) -> bool:
+    # Most machines have the key in a comment.
+    return any(line.lstrip(b" \t\"'").startswith(_SEARCHED) for line in raw.splitlines())

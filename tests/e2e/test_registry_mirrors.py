@@ -131,6 +131,32 @@ def test_short_names_are_what_the_user_says(imgfetch: Imgfetch, published: Publi
     imgfetch("--offline", "run", "docker://bb:1", "true").exited(125)
 
 
+def test_short_names_are_searched_for_in_order(imgfetch: Imgfetch, tmp_path: Path) -> None:
+    """What is in the store is meant; else the first registry that has it, if all can be asked."""
+    layout = tmp_path / "layout"
+    image = ImageBuilder().layer({"a": File("a")}).write(layout)
+    with (
+        ScriptedServer({"GET *": Answer(404)}) as first,
+        ScriptedServer(routes(layout, image)) as second,
+    ):
+        hosts = f'unqualified-search-registries = ["{first.host}", "{second.host}"]\n'
+        name = f"{second.host}/app:1"
+        configure(imgfetch, f'{hosts}short-name-mode = "enforcing"\n')
+        assert name in imgfetch("pull", "app:1").exited(3).errors
+        configure(imgfetch, hosts)
+        first.routes = {"GET /v2/": Answer(200), "GET *": Answer(500)}
+        imgfetch("pull", "--retries", "0", "app:1").exited(6)
+        assert second.seen == []
+        first.routes["GET *"] = Answer(404)
+        assert name in imgfetch("pull", "app:1").succeeded().errors
+        asked = len(first.seen)
+        [found] = imgfetch("--offline", "resolve", "app:1").succeeded().lines
+        assert found.startswith(second.host)
+        imgfetch("rmi", "nothing").exited(11)
+        imgfetch("rmi", "app:1").succeeded()
+        assert len(first.seen) == asked
+
+
 def test_r036_proxies_of_the_environment(imgfetch: Imgfetch, tmp_path: Path) -> None:
     """Names are the proxy's to resolve; the hosts in no_proxy are not its business."""
     layout, authority = tmp_path / "layout", trustme.CA()

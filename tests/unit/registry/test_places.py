@@ -137,10 +137,11 @@ def test_later_files_replace_rules_of_earlier_ones(tmp_path: Path) -> None:
     second.write_text('[[registry]]\nprefix = "a.test"\n[aliases]\n"y" = "q.io/y"\n')
     found = registries_conf.load([first, second, tmp_path / "missing.conf"])
     assert shown("a.test/x", RegistrySettings(registries=found))
-    assert found.expanded("x:1") == "q.io/x:1"
-    assert found.expanded(f"y@{DIGEST}") == f"q.io/y@{DIGEST}"
-    assert found.expanded("z/y:1") == "z/y:1"
-    assert found.expanded("z") == "z"
+    assert found.candidates("x:1") == ["q.io/x:1"]
+    assert found.candidates(f"y@{DIGEST}") == [f"q.io/y@{DIGEST}"]
+    assert found.candidates(f"y:2@{DIGEST}") == [f"q.io/y:2@{DIGEST}"]
+    assert found.candidates("z/y:1") == ["z/y:1"]
+    assert found.candidates("z") == ["z"]
 
 
 @pytest.mark.parametrize(
