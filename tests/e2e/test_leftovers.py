@@ -15,6 +15,9 @@ from tests.support.trees import Tree, paths, snapshot_tree
 
 _numbers = itertools.count(1)
 
+_RUNS = int(os.environ.get("IMGFETCH_RUNS", "6"))
+"""How many runs in a row there are: `scripts/soak` wants more."""
+
 
 def _marker() -> str:
     """A number of seconds that no other process sleeps for."""
@@ -132,3 +135,38 @@ def test_two_containers_of_one_image_do_not_meet(anybody: Somebody) -> None:
     finally:
         process.kill()
         process.communicate(timeout=30)
+
+
+@pytest.mark.timeout(60 + 5 * _RUNS)
+def test_many_runs_leave_what_one_leaves(anybody: Somebody) -> None:
+    """R147: no process, no mount, no cgroup and no byte; every sixth run is killed with -9."""
+    anybody.run(command=["true"]).succeeded()
+    before, marker = _state(anybody), _marker()
+    containers = [_run_somehow(anybody, number, marker) for number in range(_RUNS)]
+    assert eventually(lambda: not processes_with(marker))
+    anybody.run(command=["true"]).succeeded()
+    after = _state(anybody)
+    left = {
+        "processes": len(processes_with(str(anybody.imgfetch.store)) + processes_with(marker)),
+        "mounts": len(mounts_with(str(anybody.imgfetch.store))),
+        "cgroups": sum(len(cgroups_with(container)) for container in containers),
+        "files": len(after.keys() ^ before.keys()),
+        "bytes": sum(entry.size or 0 for entry in after.values())
+        - sum(entry.size or 0 for entry in before.values()),
+    }
+    print(f"{len(set(containers))} containers, left: {left}")  # noqa: T201 - for scripts/soak
+    assert len(set(containers)) == _RUNS
+    assert set(left.values()) == {0}
+    assert after == before
+
+
+def _run_somehow(somebody: Somebody, number: int, marker: str) -> str:
+    """A run that ends in one of several ways; returns the container's id, or its beginning."""
+    endings = ("true", "exit 3", "mkdir -m 0 /x", "kill -9 -1", f"sleep {marker} &")
+    if number % 6 < len(endings):
+        process, container = _start(somebody, endings[number % 6])
+    else:
+        process, container = _start(somebody, f"trap '' TERM; sleep {marker}")
+        process.kill()
+    process.communicate(timeout=60)
+    return container
