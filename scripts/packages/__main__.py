@@ -1,4 +1,4 @@
-"""The command line of `scripts/package`, in the environment that it has prepared."""
+"""The command line of `scripts/package`."""
 
 from __future__ import annotations
 
