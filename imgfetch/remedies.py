@@ -25,7 +25,9 @@ KERNEL_USERNS: Final = "the kernel needs CONFIG_USER_NS"
 BEFORE_THREADS: Final = "enter before threads start"
 MAPPING_CAPABILITIES: Final = "run as an ordinary user, or with these capabilities"
 MOUNT_PROC: Final = "mount -t proc proc /proc"
-UNMASKED_PROC: Final = "in Kubernetes with hostUsers: false, procMount: Unmasked shows all of it"
+UNMASKED_PROC: Final = (
+    "in a pod: procMount: Unmasked (with hostUsers: false), or an engine that masks nothing"
+)
 
 
 def sysctl(name: str, value: int) -> str:
@@ -98,6 +100,10 @@ OVERLAY_FILE_SYSTEM: Final = (
 NOT_NOEXEC: Final = "use --store on another one, or --rootfs-mode overlay"
 FSCK: Final = "imgfetch fsck --repair"
 MAKE_ROOM: Final = "make room, then run the command again"
+
+# Registries
+
+ONLINE: Final = "leave --offline and IMGFETCH_OFFLINE out"
 
 # Time
 

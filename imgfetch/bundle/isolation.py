@@ -165,7 +165,9 @@ def apparmor_profile(security: SecurityOptions, host: HostFacts) -> str | None:
         return None
     if host.apparmor_profiles is None:
         message = "AppArmor is off here, and a profile was asked for"
-        raise InvalidOptionError(message, actual=f"apparmor={security.apparmor}")
+        raise InvalidOptionError(
+            message, actual=f"apparmor={security.apparmor}", hint="leave apparmor= out"
+        )
     if security.apparmor not in host.apparmor_profiles:
         message = f"AppArmor profile {security.apparmor!r} is not loaded"
         raise InvalidOptionError(message, hint="load it with apparmor_parser")

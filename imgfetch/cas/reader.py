@@ -141,11 +141,15 @@ class LayoutReader:
         if status.st_size != descriptor.size:
             message = f"stored content {descriptor.digest} has another size"
             raise StoreCorruptError(
-                message, expected=f"{descriptor.size} bytes", actual=f"{status.st_size} bytes"
+                message,
+                expected=f"{descriptor.size} bytes",
+                actual=f"{status.st_size} bytes",
+                hint="imgfetch fsck --repair fetches it anew",
             )
 
     def _not_there(self, descriptor: Descriptor) -> NotInStoreError:
-        return NotInStoreError(f"{descriptor.digest} is not in the store {self.path}")
+        message = f"{descriptor.digest} is not in the store {self.path}"
+        return NotInStoreError(message, hint="imgfetch fsck --repair fetches what images miss")
 
     # References
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from imgfetch import remedies
 from imgfetch.client.locking import read_lock_file
 from imgfetch.errors import NotFoundError, StoreError, UsageError
 from imgfetch.oci.transport import PathName, RegistryName, StoreName, parse_image_name
@@ -173,8 +174,8 @@ def _sync_to_registry(
 
     check_place(place)
     if with_.settings.offline:
-        message = "a registry can't be reached while offline"
-        raise UsageError(message)
+        message = f"{place}: a registry can't be reached while offline"
+        raise UsageError(message, hint=remedies.ONLINE)
     locked = read_lock_file(path)
     targets = destinations(locked.images, place)
     steps = []

@@ -85,4 +85,5 @@ def check_is_image(descriptor: Descriptor, manifest: Manifest) -> None:
     raise UnsupportedContentError(
         message,
         actual=f"a {what} of type {media_type[:100]!r}",
+        hint="charts, signatures and the like are for the tools that made them",
     )

@@ -122,7 +122,8 @@ def registry_error(response: Response, subject: Subject) -> RegistryError:
             message = f"{subject.what} is not found at {host}, where {subject.host} leads: {detail}"
             return NotFoundError(message, status=status, hint="check the name")
         message = f"{subject.what}: the storage at {host} refused: {detail}"
-        return RegistryError(message, status=status)
+        hint = "run the command again: addresses of storages are good for a while only"
+        return RegistryError(message, status=status, hint=hint)
     message = f"{subject.what}: {subject.host} answered {detail}"
     if status == http.HTTPStatus.TOO_MANY_REQUESTS or "TOOMANYREQUESTS" in said.upper():
         hint = "wait, or log in: accounts have higher limits" if not subject.account else "wait"
@@ -159,9 +160,8 @@ def token_error(response: Response, host: str, account: str) -> RegistryError:
     said = explanation(raw)
     detail = f"HTTP {status}{_phrase(status)}" + (f": {said}" if said else "")
     if status == http.HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimitError(
-            f"the token server {host} is asked too often: {detail}", status=status
-        )
+        message = f"the token server {host} is asked too often: {detail}"
+        return RateLimitError(message, status=status, hint="wait")
     if status in {400, 401, 403}:
         whose = f"the credentials of {account!r}" if account else "to give an anonymous token"
         message = f"the token server {host} refused {whose}: {detail}"

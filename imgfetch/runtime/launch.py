@@ -72,8 +72,10 @@ def start(launch: Launch) -> int:
         try:
             linux.unshare(linux.CLONE_NEWPID)
         except OSError as error:
+            from imgfetch.remedies import DOCTOR
+
             message = f"a pid namespace is refused: {error.strerror}"
-            raise NamespaceError(message) from error
+            raise NamespaceError(message, hint=DOCTOR) from error
     child = os.fork()
     if child == 0:
         os.close(life_write)
@@ -129,10 +131,11 @@ def _has_ended(life: int) -> bool:
 
 def _error(said: str) -> NamespaceError | RuntimeFailedError:
     step, _, reason = said.partition("\0")
+    from imgfetch import remedies
+
     if step == _PROC_REFUSED:
-        message = f"a new /proc is refused: {reason}"
-        hint = "in a pod: procMount: Unmasked, or a runtime of the pod that masks nothing"
-        return NamespaceError(message, hint=hint)
+        return NamespaceError(f"a new /proc is refused: {reason}", hint=remedies.UNMASKED_PROC)
     if step.startswith("/"):
-        return RuntimeFailedError(f"{step} can't be executed: {reason}")
-    return NamespaceError(f"{step} is refused: {reason}")
+        message = f"{step} can't be executed: {reason}"
+        return RuntimeFailedError(message, hint=remedies.DOCTOR)
+    return NamespaceError(f"{step} is refused: {reason}", hint=remedies.DOCTOR)

@@ -98,8 +98,10 @@ class PrivateNetwork:
                 _show_namespace(f"{directory}/{NAMESPACE}")
         except OSError as error:
             network.close()
+            from imgfetch.remedies import DOCTOR
+
             message = f"a network namespace is refused: {error.strerror}"
-            raise RuntimeFailedError(message) from error
+            raise RuntimeFailedError(message, hint=DOCTOR) from error
         helpers[0].let_go()
         return network
 

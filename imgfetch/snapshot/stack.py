@@ -119,6 +119,8 @@ def _writable_layer(directory: Path, *, initial: bool, in_memory: bool) -> str:
             # removed and made again would fail with EIO.
             os.setxattr(f"{directory}/{_WORK}", "user.overlay.probe", b"")
     except OSError as error:
+        from imgfetch.remedies import COPY
+
         message = f"a file system in memory can't be used in {directory}: {error.strerror}"
-        raise NamespaceError(message) from error
+        raise NamespaceError(message, hint=COPY) from error
     return f"{_WORK}/"

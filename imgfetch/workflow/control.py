@@ -36,7 +36,7 @@ def kill(container: Container, number: int) -> None:
     """
     if container.state != "running":
         message = f"container {container.container_id[:12]} does not run"
-        raise StoreError(message)
+        raise StoreError(message, hint="imgfetch ps -a shows how it ended")
     pid = _process(container)
     if pid is None:
         return

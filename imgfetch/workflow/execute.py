@@ -83,7 +83,7 @@ def _end_noticed(container: Container) -> Generator[None]:
     except OSError as error:
         if container.process() is None:
             message = f"container {container.container_id[:12]} has ended"
-            raise StoreError(message) from error
+            raise StoreError(message, hint="imgfetch ps -a shows how") from error
         raise
 
 

@@ -51,7 +51,7 @@ def select(tree: MergedTree, paths: Iterable[str], *, follow: bool, where: str) 
         node = tree.find(name, follow=follow) if name else tree.root
         if node is None:
             message = f"{where} has no {path!r}"
-            raise NotFoundError(message)
+            raise NotFoundError(message, hint="imgfetch export … | tar t lists what it has")
         chosen.update((inner, (inner, found)) for inner, found in tree.walk(node, name))
     for name, (_, node) in chosen.items():
         if node.children is None and any(other.startswith(name + b"/") for other in chosen):

@@ -109,7 +109,8 @@ class Obtainer:
         if remote is None or wanted.policy == "never":
             if missing is None:
                 message = f"{wanted.name} is not in the store"
-                raise NotInStoreError(message)
+                hint = "images of layouts and archives are never: leave --pull never out"
+                raise NotInStoreError(message, hint=hint)
             raise missing
         try:
             return self._remote(wanted, remote())

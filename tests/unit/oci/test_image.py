@@ -121,6 +121,7 @@ def test_artifacts_are_refused_before_anything_is_fetched(
     assert caught.value.lines() == [
         f"{descriptor.digest} is not a container image",
         f"got      {actual}",
+        "charts, signatures and the like are for the tools that made them",
     ]
 
 
