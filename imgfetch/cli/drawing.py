@@ -36,7 +36,7 @@ class Terminal:
 
     def styled(self, text: str, style: Style) -> str:
         """The text, made safe, in a style if the terminal has any."""
-        text = output.safe(text)
+        text = output.safe(text) if self.blocks else output.safe(text).replace("…", "~")
         if not self.colours or style == "plain" or not text:
             return text
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m"

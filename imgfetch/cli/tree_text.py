@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from imgfetch.workflow.tree import CarriedLayer, ImageTree, Step
 
 _LONGEST = 10
+_FEW = 5
 _COMMAND_WIDTH = 60
 # "1023.9 MiB", which no size is wider than.
 _SIZE_WIDTH = 10
@@ -63,7 +64,7 @@ def draw(tree: ImageTree, screen: Terminal, depth: int) -> None:
         lines += _drawn_directories(directories, screen)
     if wasted_files := _largest_wasted(tree):
         lines += ["", screen.styled("Largest files carried for nothing", "bold")]
-        for file in wasted_files:
+        for file in wasted_files[:_FEW]:
             words = f"{human_size(file.size):>{_SIZE_WIDTH}}  "
             room = screen.width - len(words)
             lines.append(screen.styled(words, "wasted") + _path(file.path, room, screen))
@@ -84,7 +85,7 @@ def _drawn_steps(tree: ImageTree, screen: Terminal) -> Iterator[str]:
             continue
         number = f"{layer.number + 1:>{indent - 2}}  "
         yield screen.styled(number, "faint") + screen.styled(command, "plain")
-        size = f"{human_size(layer.size):>{_SIZE_WIDTH}}  "
+        size = f"{human_size(layer.size):<{_SIZE_WIDTH}}  "
         bar = screen.bar(max(room - len(size), 1), layer.size - layer.wasted, layer.wasted, whole)
         yield " " * indent + size + bar
         for line in _wrapped([_described(layer)], room):

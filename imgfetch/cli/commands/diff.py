@@ -82,7 +82,11 @@ def _print(diff: ImageDiff, *, stat: bool) -> None:
             output.result(_line(change))
     if diff.changes:
         output.result("")
-        rows = [_totals(path_text(path), totals) for path, totals in diff.directories.items()]
+        rows = [
+            _totals(path_text(path), totals)
+            for path, totals in diff.directories.items()
+            if totals.added or totals.removed or totals.changed
+        ]
         headings = ("DIRECTORY", "ADDED", "REMOVED", "CHANGED", "BEFORE", "AFTER", "DELTA")
         output.table(headings, [*rows, _totals("all", diff.totals)])
 
