@@ -10,6 +10,9 @@ USAGE = 2
 # What docker run and podman run answer with when the failure is not the container's.
 RUN_FAILED = 125
 SIGNAL_BASE = 128
+# The container's own exit status is passed through by these, so ours has to be
+# the one that scripts know from docker.
+CONTAINER_COMMANDS = frozenset({"run", "exec"})
 
 EXIT_CODES: dict[type[errors.ImgfetchError], int] = {
     errors.ImgfetchError: BUG,

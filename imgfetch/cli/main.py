@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
-import click
-
 from imgfetch.cli import exitcodes, output
-from imgfetch.cli.root import Invocation, root
+from imgfetch.cli.invocation import Invocation
 from imgfetch.errors import CommandError, ImgfetchError, InterruptedBySignalError
 from imgfetch.lean import signal
 from imgfetch.lean.typing import TYPE_CHECKING, NoReturn
@@ -22,16 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-# The container's own exit status is passed through by these, so ours has to be
-# the one that scripts know from docker.
-_CONTAINER_COMMANDS = frozenset({"run", "exec"})
-
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 # -vv
 _TRACEBACK = 2
 
 _STDERR = 2
+
+# Set by shells that ask click for what a word could become.
+_COMPLETION = "_IMGFETCH_COMPLETE"
 
 
 def main() -> NoReturn:
@@ -61,24 +58,32 @@ def invoke(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status."""
     invocation = Invocation()
     try:
-        outcome = root.main(
-            list(arguments), prog_name="imgfetch", standalone_mode=False, obj=invocation
-        )
-    except (click.exceptions.Abort, KeyboardInterrupt):
+        status = _dispatch(arguments, invocation)
+    except KeyboardInterrupt:
         status = exitcodes.SIGNAL_BASE + signal.SIGINT
     except BrokenPipeError:
         status = exitcodes.SIGNAL_BASE + signal.SIGPIPE
-    except click.ClickException as failure:
-        failure.show(sys.stderr)
-        runs = invocation.command in _CONTAINER_COMMANDS
-        status = exitcodes.RUN_FAILED if runs else failure.exit_code
     except ImgfetchError as failure:
         status = _failed(failure, invocation.command, verbose=invocation.verbose)
     except Exception as failure:  # noqa: BLE001 - the last line of defence: reported as a bug
         status = _bug(failure, invocation.command, verbose=invocation.verbose)
-    else:
-        status = outcome if isinstance(outcome, int) else exitcodes.OK
     return status
+
+
+def _dispatch(arguments: Sequence[str], invocation: Invocation) -> int:
+    """Run a command line: those of ``run`` by themselves if they are plain, others by click."""
+    from imgfetch.cli import quick
+
+    understood = None if _COMPLETION in os.environ else quick.understand(arguments)
+    if understood is None:
+        from imgfetch.cli.root import run_by_click
+
+        return run_by_click(arguments, invocation)
+    from imgfetch.cli.running import run
+
+    invocation.command = quick.COMMAND
+    invocation.take(understood.options)
+    return run(invocation, understood.reference, understood.arguments, understood.values)
 
 
 def _failed(failure: ImgfetchError, command: str | None, *, verbose: int) -> int:
@@ -86,9 +91,11 @@ def _failed(failure: ImgfetchError, command: str | None, *, verbose: int) -> int
         _traceback(failure)
     output.error(failure)
     status = exitcodes.for_error(failure)
-    if command in _CONTAINER_COMMANDS and isinstance(failure, CommandError):
+    if command in exitcodes.CONTAINER_COMMANDS and isinstance(failure, CommandError):
         return failure.status
-    if command in _CONTAINER_COMMANDS and not isinstance(failure, InterruptedBySignalError):
+    if command in exitcodes.CONTAINER_COMMANDS and not isinstance(
+        failure, InterruptedBySignalError
+    ):
         return exitcodes.RUN_FAILED
     return status
 
@@ -98,7 +105,7 @@ def _bug(failure: Exception, command: str | None, *, verbose: int) -> int:
         _traceback(failure)
     output.message(f"imgfetch: a bug in imgfetch: {type(failure).__name__}: {failure}")
     output.message("  please report it, with what this command prints with -vv")
-    return exitcodes.RUN_FAILED if command in _CONTAINER_COMMANDS else exitcodes.BUG
+    return exitcodes.RUN_FAILED if command in exitcodes.CONTAINER_COMMANDS else exitcodes.BUG
 
 
 def _traceback(failure: BaseException) -> None:

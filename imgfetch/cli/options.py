@@ -6,66 +6,68 @@ from typing import TypeVar
 
 import click
 
+from imgfetch.cli import flags, run_flags
 from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imgfetch.cli.option import Option
+
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-_REGISTRY = (
-    click.option("--authfile", metavar="FILE", help="Credentials, as docker's config.json."),
-    click.option("--creds", metavar="USER:PASS", help="Credentials for this command."),
-    click.option(
-        "--plain-http",
-        metavar="HOST",
-        multiple=True,
-        help="Speak HTTP to this registry; loopback ones need no asking.",
-    ),
-    click.option(
-        "--insecure-skip-verify",
-        metavar="HOST",
-        multiple=True,
-        help="Accept any TLS certificate from this registry.",
-    ),
-    click.option("--ca", metavar="FILE", help="Certificates (PEM) to trust besides the system's."),
-    click.option(
-        "--retries", type=click.IntRange(0, 100), metavar="N", help="Tries after the first."
-    ),
+REGISTRY_OPTIONS = tuple(option.name for option in flags.REGISTRY)
+
+
+def with_options(*options: Option) -> Callable[[_Function], _Function]:
+    """A command with these options, in their order."""
+
+    def decorated(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = _as_click(option)(function)
+        return function
+
+    return decorated
+
+
+def _as_click(option: Option) -> Callable[[_Function], _Function]:
+    given: dict[str, Any] = {"help": option.text, "metavar": option.value}
+    if option.kind in {"flag", "switch", "count"}:
+        given["is_flag"] = option.kind != "count"
+        given["count"] = option.kind == "count"
+    elif option.kind == "integer":
+        given["type"] = click.IntRange(option.least, option.most)
+    elif option.kind == "number":
+        given["type"] = click.FloatRange(option.least, option.most)
+    elif option.choices:
+        given["type"] = click.Choice(option.choices)
+    if option.kind == "many":
+        given["multiple"] = True
+    else:
+        given["default"] = option.default
+    names = ["/".join(option.names)] if option.kind == "switch" else list(option.names)
+    return click.option(*names, option.name, **given)
+
+
+registry_options = with_options(*flags.REGISTRY)
+"""The options of every command that may reach a registry."""
+
+asking_options = with_options(
+    *(option for option in flags.REGISTRY if option.name not in {"creds", "retries"})
 )
+"""Those of them that single questions to registries take."""
 
-REGISTRY_OPTIONS = (
-    "authfile",
-    "creds",
-    "plain_http",
-    "insecure_skip_verify",
-    "ca",
-    "retries",
-)
+platform_option = with_options(flags.PLATFORM)
+"""``--platform``, for commands that take one."""
 
+pull_option = with_options(flags.PULL)
+"""``--pull``, for commands that fetch what they need."""
 
-def registry_options(function: _Function) -> _Function:
-    """The options of every command that may reach a registry."""
-    for option in reversed(_REGISTRY):
-        function = option(function)
-    return function
+locked_option = with_options(flags.LOCKED)
+"""``--locked``, for commands that may be bound to a lock file."""
 
-
-def asking_options(function: _Function) -> _Function:
-    """Those of them that single questions to registries take."""
-    for option in (_REGISTRY[0], *_REGISTRY[2:5]):
-        function = option(function)
-    return function
-
-
-def platform_option(function: _Function) -> _Function:
-    """``--platform``, for commands that take one."""
-    option = click.option(
-        "--platform",
-        metavar="OS/ARCH[/VARIANT]",
-        help="Instead of this machine's platform.",
-    )
-    return option(function)
+run_options = with_options(*run_flags.RUN)
+"""The options that decide what a container is like."""
 
 
 def publishing_options(function: _Function) -> _Function:
@@ -86,28 +88,6 @@ def format_option(function: _Function) -> _Function:
         type=click.Choice(["table", "json"]),
         default="table",
         help="For people, or for programs.",
-    )
-    return option(function)
-
-
-def pull_option(function: _Function) -> _Function:
-    """``--pull``, for commands that fetch what they need."""
-    option = click.option(
-        "--pull",
-        "policy",
-        type=click.Choice(["missing", "always", "newer", "never"]),
-        default="missing",
-        help="When to ask the registry.  [default: missing]",
-    )
-    return option(function)
-
-
-def locked_option(function: _Function) -> _Function:
-    """``--locked``, for commands that may be bound to a lock file."""
-    option = click.option(
-        "--locked",
-        metavar="FILE",
-        help="Use the digests of this lock file, and nothing that is not in it.",
     )
     return option(function)
 

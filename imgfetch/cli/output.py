@@ -10,9 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import NoSpaceError, UsageError
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,6 +82,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         text += "  ".join(cells).rstrip() + "\n"
     _write_result(text)
+
+
+def drawn(lines: Iterable[str]) -> None:
+    """Lines on stdout as they are: made of `safe` text and of our own escape sequences."""
+    _write_result("".join(f"{line}\n" for line in lines))
 
 
 def message(text: str) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from imgfetch import __version__
+from imgfetch.cli import exitcodes, flags
+from imgfetch.cli.invocation import Invocation
+from imgfetch.cli.options import with_options
 
 if TYPE_CHECKING:
-    from imgfetch.client import Client, Settings
+    from collections.abc import Sequence
 
 # Name to what it does: so that --help needs no command's module.
 COMMANDS = {
@@ -30,6 +33,8 @@ COMMANDS = {
     "images": "List the images in the store.",
     "inspect": "Show an image's documents.",
     "history": "Show how an image was made.",
+    "tree": "Where an image's bytes are, and those carried for nothing.",
+    "diff": "What is different between two images.",
     "tag": "Give an image in the store another name.",
     "rmi": "Remove names and what they alone kept.",
     "extract": "Single paths out of an image.",
@@ -48,42 +53,11 @@ COMMANDS = {
     "login": "Keep credentials for a registry.",
     "logout": "Forget the credentials for a registry.",
     "auth": "Show which credentials are used (auth explain).",
+    "doctor": "Find out what works on this machine, and what to do about the rest.",
     "config": "Show each setting and where it comes from.",
     "version": "Show the version.",
 }
 _ALIASES = {"ls": "images"}
-
-
-@dataclass(slots=True)
-class Invocation:
-    """One call of the command line: what the commands share.
-
-    Attributes:
-        command: the command's name, once it is known.
-        flags: global options as given.
-        config: path of the config file as given.
-        verbose: how often -v was given.
-    """
-
-    command: str | None = None
-    flags: dict[str, Any] = field(default_factory=dict)
-    config: str | None = None
-    verbose: int = 0
-
-    def client(self, **flags: Any) -> Client:
-        """The client for this call's settings; ``flags`` are a command's own options."""
-        from imgfetch.cli import progress, settings
-        from imgfetch.client import Client
-
-        sourced = settings.load({**self.flags, **flags}, self.config)
-        chosen = progress.choose(sourced["progress"].value, quiet=sourced["quiet"].value)
-        return Client(settings.build(sourced), progress=chosen)
-
-    def settings(self) -> Settings:
-        """The settings without a command's own options."""
-        from imgfetch.cli import settings
-
-        return settings.build(settings.load(self.flags, self.config))
 
 
 class _Root(click.Group):
@@ -117,34 +91,27 @@ class _Root(click.Group):
     "or the runtime failed, 126 not executable, 127 not found.",
 )
 @click.version_option(__version__, prog_name="imgfetch", message="%(prog)s %(version)s")
-@click.option("--store", metavar="DIR", help="Where images are kept.  [env: IMGFETCH_STORE]")
-@click.option(
-    "--store-ro",
-    metavar="DIR",
-    multiple=True,
-    help="Further stores that are only read; may be repeated.  [env: IMGFETCH_STORE_RO, with :]",
-)
-@click.option(
-    "--offline",
-    is_flag=True,
-    default=None,
-    help="Use only what is in the store.  [env: IMGFETCH_OFFLINE]",
-)
-@click.option("--config", metavar="FILE", help="Config file (TOML).  [env: IMGFETCH_CONFIG]")
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "tty", "plain", "json", "none"]),
-    help="How progress is shown, on stderr.",
-)
-@click.option("-q", "--quiet", is_flag=True, default=None, help="Errors only.")
-@click.option("-v", "--verbose", count=True, help="More about errors; twice: tracebacks.")
+@with_options(*flags.GLOBAL)
 @click.pass_obj
-def root(invocation: Invocation, /, config: str | None, verbose: int, **flags: Any) -> None:
+def root(invocation: Invocation, /, **options: Any) -> None:
     """Fetch, keep and run container images, without a daemon.
 
     References are [TRANSPORT]NAME[:TAG][@DIGEST]; transports: docker:// (the default),
     oci:DIR[:REF], oci-archive:FILE[:REF], docker-archive:FILE[:REF], dir:DIR, store:NAME.
     """
-    invocation.flags = flags
-    invocation.config = config
-    invocation.verbose = verbose
+    invocation.take(options)
+
+
+def run_by_click(arguments: Sequence[str], invocation: Invocation) -> int:
+    """Run a command line, whatever it is; returns its exit status, also for wrong usage."""
+    try:
+        outcome = root.main(
+            list(arguments), prog_name="imgfetch", standalone_mode=False, obj=invocation
+        )
+    except click.exceptions.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as failure:
+        failure.show(sys.stderr)
+        runs = invocation.command in exitcodes.CONTAINER_COMMANDS
+        return exitcodes.RUN_FAILED if runs else failure.exit_code
+    return outcome if isinstance(outcome, int) else exitcodes.OK

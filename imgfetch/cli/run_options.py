@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         RunOptions,
         SecurityOptions,
     )
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
 
 
 @dataclass(frozen=True, slots=True)

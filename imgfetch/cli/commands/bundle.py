@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgfetch.cli.options import REGISTRY_OPTIONS, platform_option, pull_option, registry_options
-from imgfetch.cli.run_flags import run_options
+from imgfetch.cli.options import (
+    REGISTRY_OPTIONS,
+    platform_option,
+    pull_option,
+    registry_options,
+    run_options,
+)
 from imgfetch.cli.run_options import parse_here
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.workflow.obtain import Policy
 
 

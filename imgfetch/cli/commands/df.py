@@ -11,7 +11,7 @@ from imgfetch.cli import output
 from imgfetch.cli.options import format_option
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
 
 
 @click.command("df")

@@ -12,7 +12,7 @@ from imgfetch.cli.options import asking_options, format_option
 from imgfetch.errors import RuntimeFailedError
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.errors import UsageError
     from imgfetch.workflow.doctor import Diagnosis
 

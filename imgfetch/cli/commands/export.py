@@ -15,7 +15,7 @@ from imgfetch.cli.options import (
 from imgfetch.cli.streams import output_target
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.tar.compressor import Compression
     from imgfetch.workflow.export import ExportForm
     from imgfetch.workflow.obtain import Policy

@@ -10,7 +10,7 @@ from imgfetch.cli.options import platform_option, pull_option, registry_options
 from imgfetch.cli.streams import output_target
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.workflow.obtain import Policy
 
 

@@ -10,7 +10,7 @@ from imgfetch.cli import output
 from imgfetch.cli.streams import input_source
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
 
 
 @click.command("load")

@@ -11,7 +11,7 @@ from imgfetch.cli.options import format_option, registry_options
 from imgfetch.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.workflow.lock import Change
     from imgfetch.workflow.lockfile import LockedImage
 

@@ -12,7 +12,7 @@ from imgfetch.cli.options import registry_options
 from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
 
 _PASSWORD_LIMIT = 1 << 16
 

@@ -13,7 +13,7 @@ from imgfetch.cli import quantities
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.runtime.output import Entry
 
 

@@ -11,7 +11,7 @@ from imgfetch.cli.options import locked_option, registry_options
 from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.workflow.obtain import Policy
 
 

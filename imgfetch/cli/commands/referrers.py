@@ -10,7 +10,7 @@ from imgfetch.cli import output
 from imgfetch.cli.options import format_option, platform_option, registry_options
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
 
 
 @click.command("referrers")

@@ -9,7 +9,7 @@ import click
 from imgfetch.cli import output
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
 
 
 @click.command("rm")

@@ -12,7 +12,7 @@ from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgfetch.archive.forms import Form
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.tar.compressor import Compression
     from imgfetch.workflow.obtain import Policy
 

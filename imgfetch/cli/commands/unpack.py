@@ -11,7 +11,7 @@ from imgfetch.cli.options import platform_option, pull_option, registry_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.fs.idmap import IdMapping
     from imgfetch.workflow.obtain import Policy
 

@@ -13,7 +13,7 @@ from imgfetch.cli import output
 from imgfetch.cli.options import format_option
 
 if TYPE_CHECKING:
-    from imgfetch.cli.root import Invocation
+    from imgfetch.cli.invocation import Invocation
     from imgfetch.client.runtimes import InstalledRuntime
     from imgfetch.errors import UsageError
 

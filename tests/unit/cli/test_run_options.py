@@ -22,7 +22,7 @@ from imgfetch.bundle.options import (
     TmpfsMount,
     Ulimit,
 )
-from imgfetch.cli.run_flags import run_options
+from imgfetch.cli.options import run_options
 from imgfetch.cli.run_options import Caller, parse
 from imgfetch.errors import BundleError
 

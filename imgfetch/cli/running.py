@@ -1,0 +1,86 @@
+"""What ``imgfetch run`` does with a command line, whoever has read it."""
+
+from __future__ import annotations
+
+import os
+
+from imgfetch.cli import flags, output
+from imgfetch.cli.run_options import parse_here
+from imgfetch.lean.contextlib import ExitStack
+from imgfetch.lean.typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imgfetch.cli.invocation import Invocation
+    from imgfetch.client.running import Supervision
+    from imgfetch.workflow.result import RunRecord
+
+_SETTINGS = (*(option.name for option in flags.REGISTRY), flags.LOCKED.name)
+
+
+def run(
+    invocation: Invocation, reference: str, arguments: tuple[str, ...], values: Mapping[str, Any]
+) -> int:
+    """Run a container, or have it started in the background.
+
+    Args:
+        invocation: this call.
+        reference: the image.
+        arguments: what follows it.
+        values: of the options in `imgfetch.cli.quick.OPTIONS`, by name.
+
+    Returns:
+        The exit status.
+    """
+    with ExitStack() as stack:
+        record = None
+        if values["result"] is not None:
+            from imgfetch.workflow.result import recorded
+
+            record = stack.enter_context(recorded(values["result"]))
+            record.image = reference
+        options = parse_here(invocation, values, arguments)
+        flags = {name: values[name] for name in _SETTINGS}
+        client = invocation.client(**flags)
+        stack.enter_context(client)
+        supervision = _supervision(values, record)
+        if values["detach"]:
+            container_id = client.start(
+                reference,
+                options,
+                supervision=supervision,
+                remove=values["rm"],
+                platform=values["platform"],
+                policy=values["policy"],
+            )
+            output.result(container_id)
+            return 0
+        return client.run(
+            reference,
+            options,
+            supervision=supervision,
+            platform=values["platform"],
+            policy=values["policy"],
+        )
+
+
+def _supervision(values: Mapping[str, Any], record: RunRecord | None) -> Supervision:
+    from imgfetch.client.running import Supervision
+
+    return Supervision(
+        runtime=values["runtime"],
+        rootfs_mode=values["rootfs_mode"],
+        timeout=values["timeout"],
+        stop_timeout=values["stop_timeout"],
+        signal_proxy=values["sig_proxy"],
+        cid_file=_absolute(values["cidfile"]),
+        pid_file=_absolute(values["pidfile"]),
+        keep=values["keep"],
+        record=record,
+        strict=values["strict"],
+    )
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else os.path.abspath(path)
