@@ -7,6 +7,7 @@ good: it has to be one of its own, with one thread. What they mount ends with it
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,8 @@ from imgfetch.errors import ImgfetchError, NamespaceError
 from imgfetch.findings import Finding, missing, of_error, ok, warning
 from imgfetch.fs import linux
 from imgfetch.fs.filesystem import kind_of
-from imgfetch.fs.programs import find_program
 from imgfetch.snapshot import refusals
+from imgfetch.snapshot.fuse import find_fuse_overlayfs
 from imgfetch.snapshot.overlayfs import LINKS, mount_overlay
 from imgfetch.snapshot.userns import enter
 
@@ -97,7 +98,8 @@ def overlay(scratch: str, search_path: str) -> Finding:
         linux.mount("none", memory, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV)
         _try_overlay(f"{memory}/tree", mapping)
     except (ImgfetchError, OSError):
-        return warning(check, f"root filesystems are copied for each run: {said}")
+        found = f"{said}; fuse-overlayfs does it, or a copy for each run"
+        return warning(check, found)
     found = f"what containers write is kept in memory: no overlay on {kind}"
     return warning(check, found, remedies.OVERLAY_FILE_SYSTEM)
 
@@ -122,15 +124,11 @@ def _try_overlay(directory: str, mapping: IdMapping) -> None:
 def fuse_overlayfs(search_path: str, device: str = _FUSE) -> Finding:
     """Whether overlays could be had without the kernel's."""
     check = "fuse-overlayfs"
-    program = find_program("fuse-overlayfs", search_path)
-    if program is None:
-        found = "not installed; needed only where the kernel's overlay does not work"
-        return missing(check, found, remedies.INSTALL_FUSE_OVERLAYFS)
-    if not os.access(device, os.R_OK | os.W_OK):
-        found = f"{program} is there, and {device} can't be opened"
-        remedy = remedies.device(device, there=os.path.exists(device))
-        return missing(check, found, remedy)
-    return ok(check, program)
+    try:
+        return ok(check, find_fuse_overlayfs(search_path, device))
+    except NamespaceError as error:
+        found = of_error(check, error)
+        return replace(found, found=f"{found.found}; needed where the kernel mounts no overlay")
 
 
 def _settings(confinement: refusals.Confinement) -> str:

@@ -37,6 +37,28 @@ _PATIENCE: Final = 10.0
 _PAUSE: Final = 0.002
 
 
+def find_fuse_overlayfs(search_path: str, device: str = _DEVICE) -> str:
+    """The path of the program.
+
+    Args:
+        search_path: as PATH.
+        device: through which it speaks to the kernel.
+
+    Raises:
+        NamespaceError: it is not there, or can't mount anything here; says what to do.
+    """
+    from imgfetch import remedies
+
+    program = find_program(PROGRAM, search_path)
+    if program is None:
+        message = f"{PROGRAM} is not installed"
+        raise NamespaceError(message, hint=remedies.INSTALL_FUSE_OVERLAYFS)
+    if not os.access(device, os.R_OK | os.W_OK):
+        message = f"{PROGRAM} needs {device}, which can't be opened"
+        raise NamespaceError(message, hint=remedies.device(device, there=os.path.exists(device)))
+    return program
+
+
 class FuseSnapshotter:
     """One snapshot for all layers, below a writable layer of the run's own.
 
@@ -66,13 +88,7 @@ class FuseSnapshotter:
         Raises:
             NamespaceError: there is no such program, or it can't mount here.
         """
-        program = find_program(PROGRAM, self._search_path)
-        if program is None:
-            message = f"{PROGRAM} is not installed"
-            raise NamespaceError(message)
-        if not os.access(_DEVICE, os.R_OK | os.W_OK):
-            message = f"{PROGRAM} needs {_DEVICE}, which can't be opened"
-            raise NamespaceError(message, hint=f"as root: chmod 0666 {_DEVICE}")
+        program = find_fuse_overlayfs(self._search_path)
         root = directory / ROOTFS
         make_directory(f"{root}", 0o755)
         names = self._flat.stack(layers)
