@@ -29,6 +29,7 @@ from tests.support.contents import (
 )
 from tests.support.images import ImageBuilder
 from tests.support.layers import apply_layer
+from tests.support.materialised import memory
 from tests.support.tools import require_tool
 from tests.support.trees import Tree, snapshot_tree
 
@@ -126,7 +127,7 @@ UPPERS: dict[str, Sequence[Contents]] = {
 @pytest.fixture
 def base() -> Iterator[Path]:
     """Not pytest's own directories, which can't be removed with what is in them here."""
-    path = Path(tempfile.mkdtemp(prefix="imgfetch-differential-"))
+    path = Path(tempfile.mkdtemp(prefix="imgfetch-differential-", dir=memory()))
     yield path
     remove_tree(path)
 

@@ -23,9 +23,17 @@ Way = Literal["overlay", "copy", "flat"]
 """Mounted snapshots, a snapshot of all layers copied for a run, and what ``unpack`` makes."""
 
 
-def memory() -> str | None:
-    """A file system in memory, where there is one: many small trees are made and removed."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+def memory(room: int = 0) -> str | None:
+    """A file system in memory, where there is one: many small trees are made and removed.
+
+    Args:
+        room: bytes that have to be free in it.
+    """
+    place = "/dev/shm"
+    if not os.access(place, os.W_OK):
+        return None
+    status = os.statvfs(place)
+    return place if status.f_bavail * status.f_frsize >= room else None
 
 
 @contextmanager
