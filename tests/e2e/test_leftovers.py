@@ -15,7 +15,7 @@ from tests.support.trees import Tree, paths, snapshot_tree
 
 _numbers = itertools.count(1)
 
-_RUNS = int(os.environ.get("IMGFETCH_RUNS", "6"))
+_RUNS = int(os.environ.get("SOAK_RUNS", "6"))
 """How many runs in a row there are: `scripts/soak` wants more."""
 
 
