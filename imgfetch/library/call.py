@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from imgfetch.errors import RuntimeFailedError, RuntimeMissingError
+from imgfetch.errors import InterruptedBySignalError, RuntimeFailedError, RuntimeMissingError
 from imgfetch.fs.atomic import write_all
 from imgfetch.library import interpreter, wire
 from imgfetch.library.events import Event, StartedEvent
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from imgfetch.client import Settings
 
     Stream: TypeAlias = int | IO[Any] | None
+
+ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+"""Signals that end a call, and with it the container where that does not take them."""
 
 _FIRST_FREE: Final = 3
 
@@ -133,6 +137,8 @@ class Call:
         answer = self._answer
         if answer is None:
             status = self.process.returncode
+            if -status in ENDING:  # before it had come far enough to say so
+                raise InterruptedBySignalError(-status)
             how = f"was killed by signal {-status}" if status < 0 else f"ended with {status}"
             message = f"the process that did the work {how}"
             raise RuntimeFailedError(message)

@@ -7,16 +7,14 @@ import subprocess
 from typing import TYPE_CHECKING, Final, Generic
 
 from imgfetch.errors import ContainerTimeoutError, InterruptedBySignalError
+from imgfetch.library.call import ENDING, Call
 from imgfetch.library.result import Output, RunResult, result_of
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Self
 
-    from imgfetch.library.call import Call
-
 _SIGNAL_BASE: Final = 128
-_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 
 class RunProcess(Generic[Output]):
@@ -127,7 +125,7 @@ class RunProcess(Generic[Output]):
         if number == signal.SIGKILL:
             self.kill()
             return
-        if number not in _ENDING:
+        if number not in ENDING:
             self._call.wait_for_start()
         self._call.send_signal(number)
 

@@ -30,6 +30,9 @@ FORWARDED = frozenset(
         signal.SIGCONT,
     }
 )
+# Nobody's to send: the kernel does when a descriptor that somebody armed hangs up, see O_ASYNC.
+HANG_UP = signal.SIGIO
+_TAKEN = FORWARDED | {signal.SIGCHLD, HANG_UP}
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 # siginfo_t.si_code of what the kernel sends itself, for a key pressed on a terminal.
 _SI_KERNEL = 0x80
@@ -77,7 +80,7 @@ def signals_blocked() -> Generator[frozenset[int]]:
     """
     # Where SIGCHLD is ignored, which is inherited, ended children vanish unseen.
     child_handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED | {signal.SIGCHLD})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TAKEN)
     try:
         yield frozenset(before)
     finally:
@@ -117,7 +120,8 @@ class Supervisor:
         """Wait for the end. Signals have to be blocked, see `signals_blocked`.
 
         Raises:
-            InterruptedBySignalError: ended by a signal that is not passed on.
+            InterruptedBySignalError: ended by a signal that is not passed on; by SIGKILL where
+                it was `HANG_UP`, for that is what it means to the container.
         """
         stop_at = None if self.limits.run is None else time.monotonic() + self.limits.run
         while True:
@@ -145,18 +149,19 @@ class Supervisor:
             os.waitpid(self.pid, 0)
 
     def _next_signal(self, stop_at: float | None) -> signal.struct_siginfo | None:
-        wanted = FORWARDED | {signal.SIGCHLD}
         if self._waiting:
-            return signal.sigtimedwait(wanted, _PAUSE)
+            return signal.sigtimedwait(_TAKEN, _PAUSE)
         times = [at for at in (stop_at, self._kill_at) if at is not None]
         if not times:
-            return signal.sigwaitinfo(wanted)
-        return signal.sigtimedwait(wanted, max(0.0, min(times) - time.monotonic()))
+            return signal.sigwaitinfo(_TAKEN)
+        return signal.sigtimedwait(_TAKEN, max(0.0, min(times) - time.monotonic()))
 
     def _take(self, received: signal.struct_siginfo) -> None:
         number = received.si_signo
         if number == signal.SIGCHLD:
             return
+        if number == HANG_UP:
+            raise InterruptedBySignalError(signal.SIGKILL)
         if not self.proxy and number in _ENDING:
             raise InterruptedBySignalError(number)
         # A terminal sends to its whole foreground group: the runtime is in it, and has the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -96,6 +97,24 @@ def test_as_many_signals_arrive_as_were_sent(tmp_path: Path) -> None:
             return Supervisor(pid, always).wait()
 
     assert forked(work) == Outcome(3)
+
+
+def test_a_descriptor_that_hangs_up_ends_the_wait_at_once() -> None:
+    """R145: also when that was before anybody waited."""
+
+    def work() -> int:
+        read, write = os.pipe()
+        with signals_blocked() as mask:
+            supervisor = Supervisor(spawn("trap '' TERM HUP INT; sleep 60", mask), always)
+            fcntl.fcntl(read, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(read, fcntl.F_SETFL, os.O_ASYNC)
+            os.close(write)
+            with pytest.raises(InterruptedBySignalError) as caught:
+                supervisor.wait()
+            supervisor.kill()
+        return caught.value.signal_number
+
+    assert forked(work) == signal.SIGKILL
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
