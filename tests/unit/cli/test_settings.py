@@ -72,6 +72,40 @@ def test_an_unusable_config_file_is_named(tmp_path: Path, text: str) -> None:
         settings.load({}, config(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# a\n\nnonsense = 1", r"config\.toml, line 3: unknown setting"),
+        ("a = 1\n[[b]\n", r"at line 2"),
+        ("offline = true\njobs = 1000\n", r"jobs \(.*config\.toml, line 2\)"),
+    ],
+)
+def test_the_line_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        settings.load({}, config(tmp_path, text))
+
+
+def test_faults_can_be_had_in_place_of_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is unusable counts as not being there, and all the rest is as it was."""
+    path = config(tmp_path, 'retries = "x"\njobs = 3\n')
+    monkeypatch.setenv("IMGFETCH_NETWORK", "odd")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
+    faults: list[UsageError] = []
+    sourced = settings.load({}, path, faults)
+    assert [fault.message.split()[1].rstrip(":") for fault in faults[:2]] == ["network", "retries"]
+    assert "nowhere to keep images" in faults[2].message
+    assert sourced["jobs"].value == 3
+    assert sourced["network"] == settings.Sourced("auto", "default")
+    assert sourced["retries"] == settings.Sourced(3, "default")
+    assert settings.build(sourced).store == "/nonexistent/imgfetch"
+    broken: list[UsageError] = []
+    assert settings.load({"jobs": 2}, config(tmp_path, "["), broken)["jobs"].value == 2
+    assert len(broken) == 3
+
+
 def test_a_config_file_that_was_asked_for_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         settings.load({}, str(tmp_path / "none.toml"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from imgfetch import remedies
 from imgfetch.errors import CommandError, RuntimeFailedError
 from imgfetch.runtime.failure import failure, last_error
 
@@ -63,6 +64,22 @@ def test_a_command_that_cannot_be_executed_is_126(message: str, tmp_path: Path) 
 def test_everything_else_is_the_runtimes(message: str, tmp_path: Path) -> None:
     error = failure("runc", write_log(tmp_path, message), 1)
     assert type(error) is RuntimeFailedError
+    assert error.hint is not None
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("cannot set uid to unmapped user in user namespace", remedies.UNMAPPED_ID),
+        ("mkdir /sys/fs/cgroup/x: cgroup: permission denied", remedies.NO_LIMITS),
+        ("unable to apply apparmor profile: no such file", remedies.NO_APPARMOR),
+        ("nobody has ever seen this", remedies.DOCTOR),
+        ("", remedies.DOCTOR),
+    ],
+)
+def test_the_next_step_is_that_of_the_catalogue(message: str, hint: str, tmp_path: Path) -> None:
+    """R161: limits that can't be had."""
+    assert failure("runc", write_log(tmp_path, message), 1).hint == hint
 
 
 def test_the_message_is_the_last_error_in_one_line(tmp_path: Path) -> None:
