@@ -41,6 +41,7 @@ class _Key:
     insecure: bool
     tls: TlsPolicy | None
     patient: bool
+    headers: tuple[tuple[str, str], ...]
 
 
 class RegistryClient:
@@ -121,7 +122,7 @@ class RegistryClient:
             self._endpoints.clear()
 
     def _endpoint(self, where: Place, *, patient: bool) -> LazyEndpoint:
-        key = _Key(where.registry, where.origins, where.insecure, where.tls, patient)
+        key = _Key(where.registry, where.origins, where.insecure, where.tls, patient, where.headers)
         with self._lock:
             if key not in self._endpoints:
                 self._endpoints[key] = self._make(key)
@@ -156,6 +157,7 @@ class RegistryClient:
                 plain_allowed=plain_allowed,
                 clock=self._clock,
                 warn=self._warn,
+                headers=dict(key.headers),
             )
 
         return LazyEndpoint(key.origins, transport, make)

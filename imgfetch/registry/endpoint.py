@@ -18,6 +18,7 @@ from imgfetch.errors import (
     NotFoundError,
     RegistryError,
 )
+from imgfetch.lean.dataclasses import replace
 from imgfetch.registry import diagnostics, encoding, redirect, retry, token_server
 from imgfetch.registry.auth import Authorizer, Scope
 from imgfetch.registry.diagnostics import Subject
@@ -51,6 +52,7 @@ class Endpoint:
         clock: time.
         warn: told what the registry wants a person to know.
         jitter: see `Attempts`.
+        headers: sent along with each request, to this origin alone.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class Endpoint:
         clock: Clock,
         warn: Callable[[str], None],
         jitter: Callable[[], float] = random.random,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        self._headers = headers or {}
         self.registry = registry
         self.origin = origin
         self.clock = clock
@@ -100,6 +104,7 @@ class Endpoint:
         read: Callable[[Response], T],
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (200,),
+        once: bool = False,
     ) -> T:
         """GET or HEAD something.
 
@@ -111,6 +116,7 @@ class Endpoint:
             read: takes the response; what breaks in it is retried too.
             headers: to send besides our own.
             accept: statuses that `read` wants to see; all others are errors.
+            once: never ask again: whoever asks knows something better to do.
 
         Raises:
             NotFoundError: not there, or no access.
@@ -119,7 +125,9 @@ class Endpoint:
             RegistryError: the registry answered with another error.
             NetworkError: no answer.
         """
-        attempts = self.attempts()
+        attempts = (
+            Attempts(replace(self.policy, retries=0), self.clock) if once else self.attempts()
+        )
         while True:
             try:
                 response = self._signed(method, target, headers or {}, scope)
@@ -202,7 +210,8 @@ class Endpoint:
         except NotFoundError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 message = f"{self.origin.netloc} is no registry that speaks the v2 protocol"
-                raise RegistryError(message, status=error.status) from error
+                hint = "check the host and its port"
+                raise RegistryError(message, status=error.status, hint=hint) from error
             message = f"{self.origin.netloc} refused the credentials"
             raise AuthenticationError(message, status=error.status, hint=error.hint) from error
         return self._auth.challenged
@@ -266,7 +275,12 @@ class Endpoint:
 
     def _follow(self, method: str, target: str, headers: Mapping[str, str]) -> Response:
         return redirect.follow(
-            self._transport, method, self.origin.url(target), headers, self._plain_allowed
+            self._transport,
+            method,
+            self.origin.url(target),
+            headers,
+            self._plain_allowed,
+            own=self._headers,
         )
 
     def _challenges(self, response: Response) -> list[str]:

@@ -1,12 +1,13 @@
 """containerd's ``hosts.toml``: one directory for each registry, mirrors in order.
 
 ``<directory>/<registry>/hosts.toml``, with ``_default`` for all others; the format of
-containerd's "Registry Configuration". Extra headers are refused: they are mostly
-credentials, which have a place of their own.
+containerd's "Registry Configuration". Extra headers are mostly secrets: they go to that
+host and no further, and are not shown.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from imgfetch.errors import RegistryError, UsageError
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE_LIMIT = 1 << 20
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+# What says where a message goes and where it ends is not for files to say.
+_FRAMING = frozenset(
+    {"accept-encoding", "connection", "content-length", "host", "range", "transfer-encoding"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Host:
         pulls: may be asked for digests.
         tls: what its certificate is checked against, and what we show.
         mirror: whether it stands in for the registry.
+        headers: sent along with each request to it.
     """
 
     origin: Origin
@@ -40,6 +47,7 @@ class Host:
     pulls: bool = True
     tls: TlsPolicy = field(default_factory=TlsPolicy)
     mirror: bool = True
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +120,6 @@ def _host(url: object, table: Mapping[str, Any], path: Path, *, mirror: bool) ->
         parsed = Url.parse(url if "://" in url else f"https://{url}")
     except RegistryError as error:
         raise _wrong(path, url[:100]) from error
-    if "header" in table:
-        raise _wrong(path, "header (credentials belong into an auth file)")
     capabilities = table.get("capabilities", ["pull", "resolve"])
     if not isinstance(capabilities, list):
         raise _wrong(path, "capabilities")
@@ -127,7 +133,29 @@ def _host(url: object, table: Mapping[str, Any], path: Path, *, mirror: bool) ->
         "pull" in capabilities,
         _tls(table, path),
         mirror,
+        _headers(table.get("header", {}), path),
     )
+
+
+def _headers(table: object, path: Path) -> tuple[tuple[str, str], ...]:
+    if not isinstance(table, dict):
+        raise _wrong(path, "header")
+    found = []
+    for name, value in table.items():
+        text = ", ".join(value) if _is_list_of_text(value) else value
+        if (
+            not _HEADER.fullmatch(name)
+            or name.lower() in _FRAMING
+            or not isinstance(text, str)
+            or not (text.isascii() and text.isprintable())
+        ):
+            raise _wrong(path, f"header {name[:60]!r}")
+        found.append((name, text))
+    return tuple(found)
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _tls(table: Mapping[str, Any], path: Path) -> TlsPolicy:

@@ -37,6 +37,7 @@ class Place:
         api: where its API begins.
         namespace: the registry that a mirror stands in for, where it wants to be told.
         tls: what else its configuration says of TLS.
+        headers: what its configuration wants to be sent along, to it alone.
     """
 
     registry: str
@@ -49,6 +50,7 @@ class Place:
     api: str = "/v2"
     namespace: str = ""
     tls: TlsPolicy | None = field(default=None)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def serves(self, reference: Reference) -> bool:
         """Whether it may be asked for this image."""
@@ -122,4 +124,5 @@ def _hosted(host: Host, repository: Repository) -> Place:
         api=host.api,
         namespace=repository.registry if host.mirror else "",
         tls=host.tls,
+        headers=host.headers,
     )

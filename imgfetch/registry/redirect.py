@@ -36,6 +36,8 @@ def follow(
     url: Url,
     headers: Mapping[str, str],
     plain_allowed: Callable[[Origin], bool],
+    *,
+    own: Mapping[str, str] | None = None,
 ) -> Response:
     """GET or HEAD, wherever that leads.
 
@@ -45,6 +47,7 @@ def follow(
         url: where to begin.
         headers: sent along, credentials only as long as the origin stays the same.
         plain_allowed: whether a host may be asked without TLS.
+        own: further ones that are for the first origin alone; those in ``headers`` win.
 
     Returns:
         The first response that is no redirect; its ``url`` says from where.
@@ -55,8 +58,10 @@ def follow(
     """
     chain = [url]
     kept = dict(headers)
+    given = {name.lower() for name in headers}
+    extra = {name: value for name, value in (own or {}).items() if name.lower() not in given}
     while True:
-        response = transport.send(method, url, kept)
+        response = transport.send(method, url, {**kept, **extra})
         if not is_redirect(response):
             return response
         location = response.header("Location")
@@ -65,6 +70,7 @@ def follow(
             raise _error(chain, f"status {response.status} without a Location")
         target = url.join(location)
         if target.origin != url.origin:
+            extra = {}
             kept = {name: value for name, value in kept.items() if name.lower() not in _OWN}
         if target.origin.scheme == "http" and not plain_allowed(target.origin):
             message = f"it leads to {target.origin}, without TLS"

@@ -71,6 +71,8 @@ class PlacedRepository:
             scope=self.scope,
             read=read,
             headers=_ACCEPT,
+            # GET comes next, with all its retries.
+            once=True,
         )
         return Digest.parse(text)
 

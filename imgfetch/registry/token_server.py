@@ -88,6 +88,8 @@ class TokenServer:
             except NetworkError as error:
                 delay = attempts.delay() if error.transient else None
                 if delay is None:
+                    # Whoever needs the token is not to try all of this again.
+                    error.transient = False
                     raise
             self._clock.sleep(delay)
 

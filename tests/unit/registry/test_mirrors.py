@@ -16,7 +16,7 @@ from imgfetch.errors import (
 )
 from imgfetch.oci import mediatype
 from imgfetch.oci.reference import Reference
-from imgfetch.registry import registries_conf
+from imgfetch.registry import hosts_toml, registries_conf
 from imgfetch.registry.registries_conf import RegistriesConf
 from imgfetch.registry.secret import Credential
 from imgfetch.registry.source import RegistrySource
@@ -238,3 +238,36 @@ def test_a_mirror_that_refuses_is_no_reason_to_ask_anonymously(world: World) -> 
     image, _ = source(world, credentials=Broken())
     with pytest.raises(AuthenticationError, match="helper"):
         image.resolve()
+
+
+def test_s019_headers_for_a_mirror_go_to_it_alone(world: World) -> None:
+    """Not to the storage that it leads to, nor to its token server or the registry."""
+    there = Answer(307, b"", {"Location": "https://storage.test/x"})
+    challenge = 'Bearer realm="https://auth.mirror.test/t"'
+    registry, mirror = both(
+        world,
+        {
+            MANIFEST: demanding(IMAGE.manifest_answer(), "Bearer t", challenge),
+            LAYER: demanding(there, "Bearer t", challenge),
+        },
+    )
+    token = world.host("auth.mirror.test", {"GET /t": Answer(200, b'{"token":"t"}')})
+    storage = world.host("storage.test", {"GET /x": Answer(200, IMAGE.layer)})
+    directory = world.directory / "registry.test"
+    directory.mkdir()
+    (directory / "hosts.toml").write_text(
+        '[host."https://mirror.test".header]\nX-Key = ["a", "b"]\nauthorization = "Basic x"\n',
+        "utf-8",
+    )
+    hosts = hosts_toml.load([world.directory])
+    assert "Basic" not in repr(hosts)
+    image = world.client(hosts=hosts).source(Reference.parse("registry.test/app:1"))
+    image.resolve()
+    assert read(image.fetch(IMAGE.layer_descriptor)) == IMAGE.layer
+    assert read(image.fetch(IMAGE.config_descriptor)) == IMAGE.config
+    assert {seen.headers["x-key"] for seen in mirror.seen} == {"a, b"}
+    # Until the mirror wants something better.
+    assert [seen.authorization for seen in mirror.asked(MANIFEST)] == ["Basic x", "Bearer t"]
+    others = [*registry.seen, *token.seen, *storage.seen]
+    assert len(others) == 3
+    assert not any("x-key" in seen.headers or seen.authorization for seen in others)

@@ -11,6 +11,7 @@ import pytest
 from imgfetch.errors import (
     DigestMismatchError,
     DocumentError,
+    NetworkError,
     RegistryError,
     UnsupportedContentError,
 )
@@ -259,6 +260,27 @@ def test_r014_a_head_without_a_digest_is_no_hint_and_get_decides(
     image = source(world)
     assert image.hint() is None
     assert image.resolve().descriptor == IMAGE.descriptor
+    assert world.clock.slept == []
+
+
+def test_r021_a_registry_that_hangs_up_is_asked_so_often_and_no_more(world: World) -> None:
+    """By HEAD once, by GET as often as the policy says."""
+    server = serve(world, {"* /v2/app/*": Answer(raw=b"")})
+    image = source(world)
+    assert image.hint() is None
+    with pytest.raises(NetworkError):
+        image.resolve()
+    assert [seen.method for seen in server.seen] == ["HEAD", *["GET"] * 4]
+
+
+def test_r021_a_token_server_that_hangs_up_is_not_asked_for_each_retry(world: World) -> None:
+    asking = Answer(401, b"", {"WWW-Authenticate": 'Bearer realm="/token",service="s"'})
+    server = serve(world, {"GET /token": Answer(raw=b""), "* /v2/app/*": asking})
+    with pytest.raises(NetworkError):
+        source(world).resolve()
+    # Once more than the policy says: the first time on a connection that was used before.
+    assert len(server.asked("GET /token")) == 5
+    assert len(server.asked("GET /v2/app/*")) == 1
 
 
 def test_r014_r015_get_decides_where_head_says_something_else(world: World) -> None:
