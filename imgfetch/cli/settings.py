@@ -87,6 +87,14 @@ def _texts(value: object, name: str) -> tuple[str, ...]:
     raise _wrong(name, value, "a list of texts")
 
 
+def _token_hosts(value: object, name: str) -> tuple[str, ...]:
+    pairs = value if isinstance(value, list) else ()
+    parts = [item.split("=") if isinstance(item, str) else () for item in pairs]
+    if pairs and all(len(part) == 2 and all(part) for part in parts):  # noqa: PLR2004 - a pair
+        return tuple(pairs)
+    raise _wrong(name, value, 'a list of "REGISTRY=HOST"')
+
+
 def _wrong(name: str, value: object, expected: str) -> UsageError:
     message = f"setting {name}: unusable value"
     return UsageError(message, expected=expected, actual=repr(value)[:80])
@@ -119,6 +127,7 @@ SETTINGS: dict[str, _Setting] = {
     "plain_http": _Setting(_texts, default=()),
     "insecure_skip_verify": _Setting(_texts, default=()),
     "ca": _Setting(_text),
+    "token_hosts": _Setting(_token_hosts, default=()),
     "retries": _Setting(_number(0, 100), default=3),
     "progress": _Setting(
         _one_of("auto", "tty", "plain", "json", "none"), "IMGFETCH_PROGRESS", default="auto"
@@ -194,6 +203,7 @@ def build(sourced: Mapping[str, Sourced]) -> Settings:
         plain_http=value["plain_http"],
         insecure=value["insecure_skip_verify"],
         ca=value["ca"],
+        token_hosts=value["token_hosts"],
         retries=value["retries"],
         environment=dict(os.environ),
     )

@@ -7,7 +7,7 @@ from imgfetch.lean.dataclasses import replace
 from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from imgfetch.client.settings import Settings
@@ -84,7 +84,16 @@ def registry_settings(settings: Settings) -> RegistrySettings:
         ca_file=Path(settings.ca) if settings.ca else None,
         retry=RetryPolicy(retries=settings.retries),
         user_agent=f"imgfetch/{__version__}",
+        token_hosts=_token_hosts(settings.token_hosts),
     )
+
+
+def _token_hosts(pairs: Iterable[str]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for pair in pairs:
+        registry, _, host = pair.partition("=")
+        found[registry] = found.get(registry, frozenset()) | {host}
+    return found
 
 
 def home(environment: Mapping[str, str]) -> Path:

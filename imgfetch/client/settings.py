@@ -28,6 +28,8 @@ class Settings:
         plain_http: registries to speak HTTP to.
         insecure: registries whose certificate is not checked.
         ca: file with further certificates to trust.
+        token_hosts: ``REGISTRY=HOST``: further hosts whose token servers may see the credentials
+            for a registry.
         retries: tries after the first.
         environment: the environment variables that collaborators may look at.
     """
@@ -46,5 +48,6 @@ class Settings:
     plain_http: tuple[str, ...] = ()
     insecure: tuple[str, ...] = ()
     ca: str | None = None
+    token_hosts: tuple[str, ...] = ()
     retries: int = 3
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -170,7 +170,8 @@ class Authorizer:
         host = url.origin.netloc
         return (
             f"the credentials for {self._registry} were not sent to its token server {host}, "
-            "which is in another domain"
+            f'which is in another domain; token_hosts = ["{self._registry}={host}"] in the '
+            "config file allows it"
         )
 
     @property

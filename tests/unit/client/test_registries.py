@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.commandline import CommandLine
 from tests.support.images import File, ImageBuilder, WrittenImage
+from tests.support.registry_content import demanding
 from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen
 
 
@@ -180,6 +181,26 @@ def test_credentials_are_for_the_registry_that_was_named(
     said = command_line("-q", "pull", "--creds", "me:se:cret", registry.name).succeeded()
     assert said.lines == [registry.pinned]
     assert secret not in said.err
+
+
+def test_s006_a_token_server_elsewhere_gets_the_password_if_the_user_says_so(
+    command_line: CommandLine, registry: Registry, tmp_path: Path
+) -> None:
+    def token(seen: Seen) -> Answer:
+        return Answer(200, b'{"token":"good"}' if seen.authorization else b'{"token":"bad"}')
+
+    with ScriptedServer({"GET /t": token}) as server:
+        host = f"localhost:{server.port}"
+        challenge = f'Bearer realm="http://{host}/t"'
+        for path, answer in registry.server.routes.items():
+            registry.server.routes[path] = demanding(answer, "Bearer good", challenge)
+        words = ["-q", "pull", "--creds", "me:secret", registry.name]
+        hint = f'token_hosts = ["{registry.server.host}={host}"]'
+        assert hint in command_line(*words).failed(7).err
+        assert [seen.authorization for seen in server.seen] == [None]
+        (tmp_path / "config.toml").write_text(hint, "utf-8")
+        command_line("--config", str(tmp_path / "config.toml"), *words).succeeded()
+        assert server.seen[-1].authorization is not None
 
 
 def test_a_blob_that_is_something_else_is_4_and_gets_no_name(
