@@ -6,10 +6,9 @@ names something of the host with colons in between.
 
 from __future__ import annotations
 
-import re
-
 from imgfetch.bundle.grammar import invalid, parse_decimal
 from imgfetch.bundle.options import Device, PublishedPort
+from imgfetch.lean import re
 from imgfetch.lean.typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:

@@ -7,10 +7,9 @@ docker's grammars, strictly: what is not in them is an error and never guessed
 
 from __future__ import annotations
 
-import re
-
 from imgfetch.errors import InvalidOptionError
 from imgfetch.fs.idmap import IdRange
+from imgfetch.lean import re
 
 _SIZE = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?)([bkmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}

@@ -7,10 +7,9 @@ class).
 
 from __future__ import annotations
 
-import re
-
 from imgfetch.bundle.grammar import invalid
 from imgfetch.bundle.options import SecurityOptions, Ulimit
+from imgfetch.lean import re
 from imgfetch.lean.dataclasses import replace
 from imgfetch.lean.typing import Final
 

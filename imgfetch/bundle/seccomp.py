@@ -10,10 +10,9 @@ millisecond, so nothing is cached.
 from __future__ import annotations
 
 import os
-import re
 
 from imgfetch.errors import InvalidOptionError
-from imgfetch.lean import json
+from imgfetch.lean import json, re
 from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ are read below the root and only if they are regular and small (CVE-2024-9676 cl
 
 from __future__ import annotations
 
-import re
-
 from imgfetch.errors import ContentError, InvalidUserError
+from imgfetch.lean import re
 from imgfetch.lean.typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from imgfetch.client.containers import (
     decide_network,
     enter_namespaces,
@@ -14,6 +12,7 @@ from imgfetch.client.containers import (
     unpacking_alongside,
 )
 from imgfetch.lean.dataclasses import dataclass, replace
+from imgfetch.lean.functools import partial
 from imgfetch.lean.typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -90,9 +89,10 @@ def run(
     )
     host = host_facts(mapping, find_cgroups(mapping), privileged=options.security.privileged)
     runtime = _runtime(with_, program, image, options, supervision, host)
-    # The kernel shows fresh ones of both or of none.
     host = replace(
-        host, proc_mountable=runtime.pid_namespace, sysfs_mountable=runtime.pid_namespace
+        host,
+        proc_mountable=runtime.pid_namespace or not host.rootless,
+        sysfs_mountable=_shows_fresh(host),
     )
     mounts = None
     if options.files.need_making:
@@ -174,7 +174,6 @@ def _runtime(
     host: HostFacts,
 ) -> Runc:
     from imgfetch.bundle.process import stop_signal
-    from imgfetch.runtime.mountinfo import fresh_proc_allowed
     from imgfetch.runtime.runc import Runc, Stdio
     from imgfetch.runtime.supervision import TimeLimits
 
@@ -185,12 +184,20 @@ def _runtime(
         program,
         with_.search_path,
         rootless=host.rootless,
-        pid_namespace=not host.rootless or fresh_proc_allowed(),
+        # Nobody would see the machine's processes from a namespace in between.
+        pid_namespace=_shows_fresh(host) and options.security.pid == "private",
         stdio=Stdio(process.interactive, process.tty, process.preserve_fds),
         limits=TimeLimits(supervision.timeout, supervision.stop_timeout, signal),
         signal_proxy=supervision.signal_proxy,
         counts_oom_kills=limited and not program.is_crun,
     )
+
+
+def _shows_fresh(host: HostFacts) -> bool:
+    """Whether the kernel mounts ``/proc`` and ``/sys`` anew: both or none."""
+    from imgfetch.runtime.mountinfo import fresh_proc_allowed
+
+    return not host.rootless or fresh_proc_allowed()
 
 
 def _extras(

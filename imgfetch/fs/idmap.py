@@ -6,8 +6,9 @@ is `imgfetch.snapshot.userns`.
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
+from imgfetch.lean import hashlib
 from imgfetch.lean.dataclasses import dataclass
 from imgfetch.lean.typing import Final, NamedTuple
 
@@ -36,13 +37,10 @@ class IdMapping:
     gids: tuple[IdRange, ...]
 
     @classmethod
-    def current(cls, proc: Path = Path("/proc")) -> IdMapping:
+    def current(cls, proc: str | os.PathLike[str] = "/proc") -> IdMapping:
         """That of the calling process."""
-        own = proc / "self"
-        return cls(
-            _parse((own / "uid_map").read_text("ascii")),
-            _parse((own / "gid_map").read_text("ascii")),
-        )
+        own = f"{os.fspath(proc)}/self"
+        return cls(_read(f"{own}/uid_map"), _read(f"{own}/gid_map"))
 
     @property
     def initial(self) -> bool:
@@ -62,11 +60,11 @@ class IdMapping:
         """
         if self.initial:
             return "root"
-        import hashlib
-
         text = repr((tuple(map(tuple, self.uids)), tuple(map(tuple, self.gids))))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.new("sha256", text.encode()).hexdigest()[:16]
 
 
-def _parse(text: str) -> tuple[IdRange, ...]:
-    return tuple(IdRange(*map(int, line.split())) for line in text.splitlines())
+def _read(path: str) -> tuple[IdRange, ...]:
+    with open(path, "rb", buffering=0) as file:
+        lines = file.readall().splitlines()
+    return tuple(IdRange(*map(int, line.split())) for line in lines)

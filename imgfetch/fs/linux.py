@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import functools
 import os
 
+from imgfetch.lean import functools
 from imgfetch.lean.typing import Any, Final
 
 CLONE_NEWNS: Final = 0x00020000

@@ -9,10 +9,10 @@ has a way to do without it.
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import struct
 
+from imgfetch.lean import functools
 from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

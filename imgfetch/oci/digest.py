@@ -9,6 +9,7 @@ spelled exactly as registered. An unknown algorithm is an error and never means
 from __future__ import annotations
 
 from imgfetch.errors import InvalidDigestError
+from imgfetch.lean import hashlib as lean_hashlib
 from imgfetch.lean.dataclasses import dataclass
 from imgfetch.lean.typing import TYPE_CHECKING, NewType
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 # image-spec descriptor.md "Registered algorithms": name to length in hex digits.
 ENCODED_LENGTH = {"sha256": 64, "sha512": 128}
+
+# Hashed in less time than it takes to load what hashes faster.
+FEW_BYTES = 1 << 18
 
 _HEX_DIGITS = "0123456789abcdef"
 
@@ -62,7 +66,8 @@ class Digest:
     @classmethod
     def of(cls, data: bytes, algorithm: str = "sha256") -> Digest:
         """The digest of ``data``."""
-        return cls(algorithm, new_hash(algorithm, data).hexdigest())
+        few = len(data) <= FEW_BYTES
+        return cls(algorithm, new_hash(algorithm, data, few=few).hexdigest())
 
     def __str__(self) -> str:
         """The wire form, ``algorithm:encoded``."""
@@ -81,15 +86,22 @@ ChainID = NewType("ChainID", Digest)
 """Digest that names a stack of applied layers (image-spec config.md)."""
 
 
-def new_hash(algorithm: str, data: bytes = b"") -> _Hash:
+def new_hash(algorithm: str, data: bytes = b"", *, few: bool = False) -> _Hash:
     """A hash object for an accepted algorithm.
+
+    Args:
+        algorithm: its name.
+        data: the first bytes.
+        few: whether these and those that follow are `FEW_BYTES` at most.
 
     Raises:
         InvalidDigestError: the algorithm is not accepted.
     """
     if algorithm not in ENCODED_LENGTH:
         raise _unaccepted(algorithm)
-    # hashlib loads OpenSSL, which costs milliseconds: only who hashes pays.
+    if few:
+        return lean_hashlib.new(algorithm, data)
+    # It loads OpenSSL, which costs milliseconds: only who hashes much pays.
     import hashlib
 
     return hashlib.new(algorithm, data)

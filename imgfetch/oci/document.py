@@ -10,8 +10,6 @@ is of another type than the specification's. Unknown fields are ignored, as it d
 
 from __future__ import annotations
 
-from collections import Counter
-
 from imgfetch.errors import DocumentError, InvalidDigestError
 from imgfetch.lean import json
 from imgfetch.lean.dataclasses import dataclass
@@ -82,6 +80,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise ValueError(message)
     result = dict(pairs)
     if len(result) != len(pairs):
+        from collections import Counter
+
         (duplicate, times), *_ = Counter(name for name, _ in pairs).most_common(1)
         message = f"{duplicate[:100]!r} is {times} times in one object"
         raise ValueError(message)

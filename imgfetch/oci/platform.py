@@ -7,9 +7,8 @@ variant and of those below it, never of one above.
 
 from __future__ import annotations
 
-import re
-
 from imgfetch.errors import UsageError
+from imgfetch.lean import re
 from imgfetch.lean.dataclasses import dataclass
 from imgfetch.lean.typing import TYPE_CHECKING
 

@@ -8,9 +8,8 @@ docker does: ``alpine`` is ``docker.io/library/alpine:latest``.
 
 from __future__ import annotations
 
-import re
-
 from imgfetch.errors import InvalidDigestError, InvalidReferenceError
+from imgfetch.lean import re
 from imgfetch.lean.dataclasses import dataclass
 from imgfetch.oci.digest import Digest
 
@@ -23,6 +22,10 @@ _REGISTRY = re.compile(rf"{_HOST}(?::([0-9]{{1,5}}))?", re.ASCII)
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_TAG_LIMIT = 128
+# What separates the words of a path and of a tag, for those who look at the words.
+_SLASHES = str.maketrans("._-", "///")
+_NOTHING = str.maketrans("", "", "._-")
 
 # distribution: RepositoryNameTotalLengthMax. A host's name can't be longer either (RFC 1035).
 _LENGTH_LIMIT = 255
@@ -47,6 +50,8 @@ class Repository:
         Raises:
             InvalidReferenceError: a part is outside the grammar.
         """
+        if _is_plain(self):
+            return
         registry = _REGISTRY.fullmatch(self.registry[: _LENGTH_LIMIT + 1])
         if registry is None or len(self.registry) > _LENGTH_LIMIT:
             raise _invalid(self.registry, "HOST or HOST:PORT", "registry")
@@ -86,7 +91,7 @@ class Reference:
         Raises:
             InvalidReferenceError: see above.
         """
-        if self.tag is not None and not _TAG.fullmatch(self.tag):
+        if self.tag is not None and not (_is_plain_tag(self.tag) or _TAG.fullmatch(self.tag)):
             raise _invalid(self.tag, "1 to 128 of [A-Za-z0-9_.-], no leading . or -", "tag")
         if self.tag is None and self.digest is None:
             raise _invalid(str(self.repository), "a tag or a digest", "reference")
@@ -166,3 +171,27 @@ def _complete(name: str) -> tuple[str, str]:
 def _invalid(text: str, expected: str, what: str) -> InvalidReferenceError:
     message = f"invalid {what} {text[:200]!r}"
     return InvalidReferenceError(message, expected=expected)
+
+
+def _is_plain(repository: Repository) -> bool:
+    """Whether a repository is within the grammar at first sight, as almost all are.
+
+    Regular expressions, which take longer to load than a run to begin, decide about others.
+    """
+    host, colon, port = repository.registry.partition(":")
+    lengths = max(len(repository.registry), len(repository.path))
+    return (
+        lengths <= _LENGTH_LIMIT
+        and _are_words(host.replace(".", "-").split("-"))
+        and (not colon or (_are_words([port]) and port.isdigit() and int(port) <= _PORT_LIMIT))
+        and repository.path == repository.path.lower()
+        and _are_words(repository.path.translate(_SLASHES).split("/"))
+    )
+
+
+def _is_plain_tag(tag: str) -> bool:
+    return _are_words([tag[:1], tag.translate(_NOTHING)]) and len(tag) <= _TAG_LIMIT
+
+
+def _are_words(words: list[str]) -> bool:
+    return all(word.isascii() and word.isalnum() for word in words)

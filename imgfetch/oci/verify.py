@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from imgfetch.errors import DigestMismatchError, SizeMismatchError
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.oci.digest import Digest, new_hash
+from imgfetch.oci.digest import FEW_BYTES, Digest, new_hash
 
 if TYPE_CHECKING:
     from imgfetch.oci.descriptor import Descriptor
@@ -25,7 +25,8 @@ class Verifier:
     def __init__(self, descriptor: Descriptor, subject: str | None = None) -> None:
         self._descriptor = descriptor
         self._subject = subject or f"content {descriptor.digest}"
-        self._hash = new_hash(descriptor.digest.algorithm)
+        few = descriptor.size <= FEW_BYTES
+        self._hash = new_hash(descriptor.digest.algorithm, few=few)
         self.received = 0
 
     def update(self, chunk: bytes | memoryview) -> None:

@@ -6,11 +6,9 @@ alike; only its message tells. The texts are those of runc 1.0 to 1.5 and crun 1
 
 from __future__ import annotations
 
-import re
-
 from imgfetch.errors import CommandError, RuntimeFailedError
 from imgfetch.fs.space import free
-from imgfetch.lean import json
+from imgfetch.lean import json, re
 from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ slash, no leading dash or dot (runc itself takes ``-x``).
 from __future__ import annotations
 
 import os
-import re
 
 from imgfetch.errors import InvalidOptionError
+from imgfetch.lean import re
 
 # moby's RestrictedNameChars, with a limit.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)

@@ -7,7 +7,6 @@ that was killed, and is cleared away by whoever runs next.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from imgfetch.errors import ImgfetchError, InvalidOptionError, StoreError
 from imgfetch.fs.atomic import make_directories
@@ -17,6 +16,7 @@ from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
 from imgfetch.lean import contextlib
 from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.pathlib import Path
 from imgfetch.runtime.cgroups import remove_leftover
 from imgfetch.runtime.layout import DETACHED, EXIT
 

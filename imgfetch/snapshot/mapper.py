@@ -8,7 +8,6 @@ which are setuid or have file capabilities.
 from __future__ import annotations
 
 import os
-from typing import Self
 
 from imgfetch.fs.programs import find_program
 from imgfetch.lean.typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from imgfetch.lean.typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import Self
 
     from imgfetch.fs.idmap import IdMapping, IdRange
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from itertools import accumulate
 
 from imgfetch.errors import (
@@ -16,6 +15,7 @@ from imgfetch.errors import (
 from imgfetch.interfaces import LayerDiff, LayerStats, NoProgress
 from imgfetch.lean.contextlib import contextmanager, suppress
 from imgfetch.lean.dataclasses import dataclass, replace
+from imgfetch.lean.functools import partial
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.digest import DiffID, chain_id
 from imgfetch.oci.verify import Verifier

@@ -11,13 +11,12 @@ ids there are is read back from the kernel.
 from __future__ import annotations
 
 import os
-import pwd
-from pathlib import Path
 
 from imgfetch.errors import NamespaceError
 from imgfetch.fs import linux
 from imgfetch.fs.idmap import IdMapping, IdRange
 from imgfetch.lean import contextlib
+from imgfetch.lean.pathlib import Path
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.snapshot import refusals, subids
 from imgfetch.snapshot.mapper import Mapper
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CAP_SYS_ADMIN = 21
+_PROC = Path("/proc")
 _SUBIDS = ("/etc/subuid", "/etc/subgid")
 
 
@@ -35,7 +35,7 @@ def enter(
     warn: Callable[[str], None],
     many: bool = True,
     ids: IdMapping | None = None,
-    proc: Path = Path("/proc"),
+    proc: Path = _PROC,
 ) -> IdMapping:
     """Become root in namespaces of this process's own; there is no way back.
 
@@ -182,6 +182,8 @@ def _identity(ranges: tuple[IdRange, ...]) -> tuple[IdRange, ...]:
 
 
 def _names(uid: int) -> tuple[str, ...]:
+    import pwd  # root has no need of it
+
     try:
         return (pwd.getpwuid(uid).pw_name,)
     except KeyError:  # containers run under any uid, with no line in passwd

@@ -1,0 +1,2 @@
+from functools import cache as cache
+from functools import partial as partial

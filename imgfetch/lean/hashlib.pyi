@@ -1,0 +1,1 @@
+from hashlib import new as new

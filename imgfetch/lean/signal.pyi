@@ -1,0 +1,1 @@
+from signal import *  # noqa: F403 - all of it
