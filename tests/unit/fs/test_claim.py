@@ -73,6 +73,12 @@ def test_what_is_gone_or_never_was_one_cannot_be_claimed(tmp_path: Path) -> None
         assert claim_shared(str(tmp_path / name)) is None
 
 
+def _waits_for_a_lock(pid: int) -> bool:
+    """Whether a process stands behind another one in the kernel's list of locks (proc(5))."""
+    lines = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return any(words[1] == "->" and words[5] == str(pid) for words in lines)
+
+
 def test_a_directory_that_goes_while_one_waits_is_not_claimed(tmp_path: Path) -> None:
     path = str(tmp_path / "x")
     holder = make_claimed(path)
@@ -80,7 +86,8 @@ def test_a_directory_that_goes_while_one_waits_is_not_claimed(tmp_path: Path) ->
     if child == 0:
         os.close(holder)
         os._exit(0 if claim_shared(path) is None else 1)
-    time.sleep(0.1)
+    while not _waits_for_a_lock(child):
+        time.sleep(0.01)
     remove_tree(path)
     os.mkdir(path)
     os.close(holder)
