@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgfetch import remedies
 from imgfetch.client.image_verbs import PinnedImage
 from imgfetch.errors import InvalidReferenceError, NotInStoreError, UsageError
 from imgfetch.oci.transport import PathName, RegistryName, StoreName, parse_image_name
@@ -44,7 +45,7 @@ class Publishing:
 
 def push(with_: Collaborators, name: str, destination: str, publishing: Publishing) -> PinnedImage:
     """See `RegistryVerbs.push`."""
-    parsed = with_.parse(name)
+    parsed = with_.parse(name, stored=True)
     if isinstance(parsed, RegistryName):
         parsed = StoreName(parsed.reference)
     return _publish(with_, parsed, destination, publishing)
@@ -93,8 +94,8 @@ def _target(with_: Collaborators, destination: str) -> Reference:
         message = f"{destination} is not in a registry"
         raise InvalidReferenceError(message, hint=hint)
     if with_.settings.offline:
-        message = "a registry can't be reached while offline"
-        raise UsageError(message)
+        message = f"{destination}: a registry can't be reached while offline"
+        raise UsageError(message, hint=remedies.ONLINE)
     return parsed.reference
 
 
@@ -204,6 +205,6 @@ def _in_registry(with_: Collaborators, name: str) -> Reference:
         message = f"{name} is not in a registry"
         raise InvalidReferenceError(message, expected="HOST/REPOSITORY")
     if with_.settings.offline:
-        message = "a registry can't be reached while offline"
-        raise UsageError(message)
+        message = f"{name}: a registry can't be reached while offline"
+        raise UsageError(message, hint=remedies.ONLINE)
     return parsed.reference
