@@ -14,67 +14,29 @@ is never removed before them, so that a topmost one that is there has all below 
 
 from __future__ import annotations
 
-import errno
 import os
 
-from imgfetch.errors import StoreCorruptError, StoreError
-from imgfetch.fs import linux
-from imgfetch.fs.atomic import make_directories, sync_directory, write_all
+from imgfetch.fs.atomic import sync_directory, write_all
 from imgfetch.fs.claim import claim_abandoned, claim_shared, make_claimed
 from imgfetch.fs.removal import remove_tree
-from imgfetch.fs.space import no_space_told
-from imgfetch.lean import contextlib, json
-from imgfetch.lean.dataclasses import dataclass
-from imgfetch.lean.typing import TYPE_CHECKING
+from imgfetch.lean import contextlib
+from imgfetch.lean.typing import TYPE_CHECKING, Final
 from imgfetch.snapshot.overlayfs import LINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
-    from imgfetch.interfaces import LayerStats
+    from imgfetch.snapshot.record import SnapshotRecord
 
-TREE = "fs"
-_RECORD = "layer.json"
+TREE: Final = "fs"
+"""A snapshot's tree, in its directory."""
+
+STAGING: Final = "staging-"
+"""What the names of directories begin with that are no snapshots, or not yet."""
+
 _BLOBS = "blobs"
-_STAGING = "staging-"
-_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotRecord:
-    """What ``layer.json`` says of a snapshot.
-
-    Attributes:
-        parent: name of the snapshot it was built on; None for the lowest, and for a
-            flat one, which holds all layers.
-        layers: digests of the blobs in it, lowest first.
-        entries: tar entries applied.
-        size: bytes of the uncompressed layers.
-        skipped_devices: see `LayerStats`.
-        unmapped_owners: see `LayerStats`.
-    """
-
-    parent: str | None
-    layers: tuple[str, ...]
-    entries: int = 0
-    size: int = 0
-    skipped_devices: int = 0
-    unmapped_owners: int = 0
-
-    @classmethod
-    def of(
-        cls, parent: str | None, layers: Sequence[str], stats: Sequence[LayerStats]
-    ) -> SnapshotRecord:
-        """The record of layers that were just applied."""
-        return cls(
-            parent,
-            tuple(layers),
-            sum(one.entries for one in stats),
-            sum(one.size for one in stats),
-            sum(one.skipped_devices for one in stats),
-            sum(one.unmapped_owners for one in stats),
-        )
 
 
 class SnapshotDirectory:
@@ -109,14 +71,9 @@ class SnapshotDirectory:
         Raises:
             StoreCorruptError: nothing that makes sense.
         """
-        file = f"{self.path}/{name}/{_RECORD}"
-        try:
-            with open(file, encoding="utf-8") as stream:
-                values = json.load(stream)
-            return SnapshotRecord(**{**values, "layers": tuple(values["layers"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            message = f"{file} can't be read: {error}"
-            raise StoreCorruptError(message) from error
+        from imgfetch.snapshot import record  # most runs need no more than the name
+
+        return record.read(f"{self.path}/{name}")
 
     def is_known_as(self, names: Sequence[str], blobs: Sequence[tuple[str, ...]]) -> bool:
         """Whether a stack is known to be what an image's blobs unpack to.
@@ -170,64 +127,25 @@ class SnapshotDirectory:
             found = os.listdir(self.path)
         except FileNotFoundError:
             return []
-        return sorted(name for name in found if not name.startswith(_STAGING))
+        return sorted(name for name in found if not name.startswith(STAGING))
 
-    @contextlib.contextmanager
-    def staging(self) -> Generator[str]:
-        """A directory to make snapshots in; it is removed with all that was not published.
+    def staging(self) -> AbstractContextManager[str]:
+        """A directory to make snapshots in; see `imgfetch.snapshot.staging.staging`."""
+        from imgfetch.snapshot import staging  # most runs make nothing
 
-        What dead processes left of theirs is removed first.
-
-        Raises:
-            NoSpaceError: no space or inodes left, also for what is made in it.
-            StoreError: the file system can't hold root filesystems.
-        """
-        make_directories(self.path)
-        self.collect()
-        path = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"
-        descriptor = make_claimed(path)
-        try:
-            with no_space_told(self.path):
-                _refuse_unsuitable(path)
-                yield path
-        finally:
-            try:
-                remove_tree(path)
-            finally:
-                os.close(descriptor)
+        return staging.staging(self.path)
 
     def collect(self) -> None:
         """Remove what processes that ended in the middle have left."""
-        for name in os.listdir(self.path):
-            if name.startswith(_STAGING):
-                _remove_abandoned(f"{self.path}/{name}")
+        from imgfetch.snapshot import staging
+
+        staging.collect(self.path)
 
     def publish(self, staged: Sequence[tuple[str, str, SnapshotRecord]]) -> None:
-        """Give complete trees their names, the lowest first.
+        """Give complete trees their names; see `imgfetch.snapshot.staging.publish`."""
+        from imgfetch.snapshot import staging
 
-        Everything is on the disk before the first name is: a name means complete, also
-        after a power loss.
-
-        Args:
-            staged: directory in the staging directory, name, record.
-        """
-        if not staged:
-            return
-        for path, _, record in staged:
-            _write_record(f"{path}/{_RECORD}", record)
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            linux.syncfs(descriptor)
-        finally:
-            os.close(descriptor)
-        for path, name, _ in staged:
-            try:
-                os.rename(path, f"{self.path}/{name}")
-            except OSError as error:
-                # Without working locks somebody else may have made the same: one is enough.
-                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                    raise
-        sync_directory(self.path)
+        staging.publish(self.path, staged)
 
     def link(self, names: Sequence[str]) -> str:
         """The directory with the links to a stack, made if it is not there.
@@ -237,7 +155,7 @@ class SnapshotDirectory:
         """
         links = f"{self.path}/{names[-1]}/{LINKS}"
         if not os.path.isdir(links):
-            made = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"
+            made = f"{self.path}/{STAGING}{os.urandom(8).hex()}"
             descriptor = make_claimed(made)
             try:
                 write_links(made, names)
@@ -283,13 +201,38 @@ class SnapshotDirectory:
                 return False
             # Under a staging name first: half a tree must never have a snapshot's name, also
             # after a power loss.
-            doomed = f"{self.path}/{_STAGING}{os.urandom(8).hex()}"
+            doomed = f"{self.path}/{STAGING}{os.urandom(8).hex()}"
             os.rename(path, doomed)
             sync_directory(self.path)
             remove_tree(doomed)
         finally:
             os.close(descriptor)
         return True
+
+
+class Held:
+    """Snapshots that are kept from being removed, until they are let go.
+
+    Args:
+        directory: where they are.
+    """
+
+    def __init__(self, directory: SnapshotDirectory) -> None:
+        self._directory = directory
+        self._descriptors: list[int] = []
+
+    def take(self, name: str) -> bool:
+        """Keep a snapshot, and so those below it; False when it is not there."""
+        descriptor = self._directory.hold(name)
+        if descriptor is None:
+            return False
+        self._descriptors.append(descriptor)
+        return True
+
+    def close(self) -> None:
+        """Let all of them go: others may remove them."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
 
 def _line(blobs: Sequence[tuple[str, ...]]) -> bytes:
@@ -305,31 +248,3 @@ def write_links(directory: str, names: Sequence[str]) -> None:
     """
     for number, name in enumerate(names):
         os.symlink(f"../../{name}/{TREE}", f"{directory}/{number}")
-
-
-def _refuse_unsuitable(path: str) -> None:
-    # Needed only where something is unpacked, and this module on every run.
-    from imgfetch.fs.filesystem import shortcoming
-
-    reason = shortcoming(path)
-    if reason is not None:
-        raise StoreError(reason, hint="name a store on another file system with --store")
-
-
-def _remove_abandoned(path: str) -> None:
-    descriptor = claim_abandoned(path)
-    if descriptor is not None:
-        try:
-            remove_tree(path)
-        finally:
-            os.close(descriptor)
-
-
-def _write_record(path: str, record: SnapshotRecord) -> None:
-    from dataclasses import asdict  # slow to import, and most runs unpack nothing
-
-    descriptor = os.open(path, _FILE, 0o600)
-    try:
-        write_all(descriptor, json.dumps(asdict(record)).encode())
-    finally:
-        os.close(descriptor)

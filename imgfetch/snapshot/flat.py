@@ -7,14 +7,11 @@ container that writes to one would write to the store.
 
 from __future__ import annotations
 
-import os
-
 from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import locked
 from imgfetch.fs.space import no_space_told
-from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING, Final
-from imgfetch.snapshot.directory import TREE, SnapshotRecord
+from imgfetch.snapshot.directory import TREE, Held
 from imgfetch.snapshot.duplicate import copy_tree
 from imgfetch.snapshot.stack import ROOTFS, unmount_stack
 from imgfetch.snapshot.unpacker import chain_names
@@ -50,7 +47,7 @@ class FlatSnapshotter:
         self._locks = locks
         self._mapping = mapping
         self._unpacker = unpacker
-        self._held = contextlib.ExitStack()
+        self._held = Held(directory)
 
     @staticmethod
     def stack(layers: Sequence[Layer]) -> list[str]:
@@ -76,11 +73,7 @@ class FlatSnapshotter:
 
     def hold(self, name: str) -> bool:
         """Keep a snapshot from being removed; False when it is not there."""
-        descriptor = self._directory.hold(name)
-        if descriptor is None:
-            return False
-        self._held.callback(os.close, descriptor)
-        return True
+        return self._held.take(name)
 
     def mount(self, layers: Sequence[Layer], directory: Path) -> Path:
         """A copy of one's own; see `Snapshotter.mount`.
@@ -113,6 +106,8 @@ class FlatSnapshotter:
         self._directory.remember(name, blobs)
 
     def _build(self, layers: Sequence[Layer], name: str) -> None:
+        from imgfetch.snapshot.record import SnapshotRecord  # most runs make none
+
         with self._directory.staging() as staging:
             made = f"{staging}/0"
             make_directory(made)

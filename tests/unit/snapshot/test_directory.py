@@ -11,7 +11,8 @@ from imgfetch.errors import InvalidOptionError, StoreCorruptError
 from imgfetch.fs.idmap import IdMapping
 from imgfetch.interfaces import LayerStats
 from imgfetch.snapshot.automatic import snapshotter
-from imgfetch.snapshot.directory import SnapshotDirectory, SnapshotRecord
+from imgfetch.snapshot.directory import SnapshotDirectory
+from imgfetch.snapshot.record import SnapshotRecord
 from tests.support.unpacking import MemoryContent, Notes, TarApplier
 
 LOW, HIGH = "a" * 64, "b" * 64
@@ -125,7 +126,7 @@ def test_only_what_is_used_by_none_is_removed(directory: SnapshotDirectory) -> N
     assert os.listdir(directory.path) == []
 
 
-@pytest.mark.parametrize("mode", ["", "fuse-overlayfs", "Overlay"])
+@pytest.mark.parametrize("mode", ["", "vfs", "Overlay"])
 def test_other_modes_are_refused(tmp_path: Path, mode: str) -> None:
     with pytest.raises(InvalidOptionError, match="is not known"):
         snapshotter(
