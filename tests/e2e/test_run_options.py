@@ -184,3 +184,10 @@ def test_an_image_can_be_mounted(anybody: Somebody) -> None:
 def test_labels_and_annotations_are_accepted(anybody: Somebody) -> None:
     """S048: those that a runtime takes for configuration are not."""
     anybody.run("-l", "a=b", "--annotation", "c.d=e", command=["true"]).succeeded()
+
+
+def test_processes_of_the_machine_are_seen_on_request_only(anybody: Somebody) -> None:
+    command = ["sh", "-c", f"[ -d /proc/{os.getpid()} ] && [ -d /proc/1 ]"]
+    anybody.run("--pid", "host", command=command).succeeded()
+    if os.getpid() > 1000:  # containers' own have small numbers
+        anybody.run(command=command).exited(1)
