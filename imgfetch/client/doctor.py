@@ -28,11 +28,8 @@ _REGISTRIES: Final = 8
 _TRIAL_SECONDS: Final = 60
 
 
-def doctor(
-    with_: Collaborators, registries: Iterable[str], faults: Iterable[ImgfetchError]
-) -> Diagnosis:
+def doctor(with_: Collaborators, registries: Iterable[str], known: Iterable[Finding]) -> Diagnosis:
     """See `StoreVerbs.doctor`."""
-    known = [of_error("settings", fault, blocks=True) for fault in faults]
     asked = tuple(registries)
     with _scratch(with_.settings.store) as scratch:
         looks = [

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imgfetch.client.housekeeping import DiskUsage, Pruned
     from imgfetch.client.publishing import Publishing
     from imgfetch.client.runtimes import InstalledRuntime
-    from imgfetch.errors import ImgfetchError
+    from imgfetch.findings import Finding
     from imgfetch.workflow.doctor import Diagnosis
     from imgfetch.workflow.evict import Limits
     from imgfetch.workflow.fsck import Damage
@@ -181,9 +181,7 @@ class StoreVerbs:
 
         return runtimes.installed_runtime(self._collaborators)
 
-    def doctor(
-        self, registries: Iterable[str] = (), *, faults: Iterable[ImgfetchError] = ()
-    ) -> Diagnosis:
+    def doctor(self, registries: Iterable[str] = (), *, known: Iterable[Finding] = ()) -> Diagnosis:
         """Find out what works on this machine, with this store; runs a container to see.
 
         Everything is looked at in processes of its own, and nothing is left.
@@ -191,8 +189,8 @@ class StoreVerbs:
         Args:
             registries: to be asked; those of images in the store by default. None is when
                 the settings say offline.
-            faults: what was found wrong with the settings.
+            known: what was found before, of the settings for example.
         """
         from imgfetch.client import doctor
 
-        return doctor.doctor(self._collaborators, registries, faults)
+        return doctor.doctor(self._collaborators, registries, known)

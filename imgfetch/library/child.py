@@ -38,8 +38,8 @@ _PAUSE: Final = 0.001
 
 # What a program may ask for; all other verbs do without a process of their own.
 VERBS: Final = frozenset(
-    {"check", "collect", "discard", "execute", "export", "prepare", "prune", "pull", "run",
-     "spec", "start", "unpack"}
+    {"check", "collect", "discard", "doctor", "execute", "export", "prepare", "prune", "pull",
+     "run", "spec", "start", "unpack"}
 )  # fmt: skip
 
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from imgfetch.client.bundles import Unpacking
     from imgfetch.client.housekeeping import Pruned
     from imgfetch.client.image_verbs import ImageLike, PinnedImage
+    from imgfetch.findings import Finding
     from imgfetch.library.call import Stream
     from imgfetch.library.events import Event
+    from imgfetch.workflow.doctor import Diagnosis
     from imgfetch.workflow.evict import Limits
     from imgfetch.workflow.fsck import Damage
     from imgfetch.workflow.obtain import Policy
@@ -179,6 +181,17 @@ class ChildVerbs(ImageVerbs, StoreVerbs, ArchiveVerbs):
             repair: set damaged content aside and fetch it again where that is possible.
         """
         found: list[Damage] = self._do("check", repair=repair)
+        return found
+
+    def doctor(self, registries: Iterable[str] = (), *, known: Iterable[Finding] = ()) -> Diagnosis:
+        """Find out what works on this machine, with this store; runs a container to see.
+
+        Args:
+            registries: to be asked; those of images in the store by default. None is when
+                the settings say offline.
+            known: what was found before, of the settings for example.
+        """
+        found: Diagnosis = self._do("doctor", registries=tuple(registries), known=tuple(known))
         return found
 
     # Children

@@ -10,6 +10,7 @@ import click
 from imgfetch.cli import output
 from imgfetch.cli.options import asking_options, format_option
 from imgfetch.errors import RuntimeFailedError
+from imgfetch.findings import of_error
 
 if TYPE_CHECKING:
     from imgfetch.cli.invocation import Invocation
@@ -42,7 +43,8 @@ def command(
     """
     faults: list[UsageError] = []
     with invocation.client(faults=faults, **flags) as client:
-        diagnosis = client.doctor(registries, faults=faults)
+        known = [of_error("settings", fault, blocks=True) for fault in faults]
+        diagnosis = client.doctor(registries, known=known)
     if form == "json":
         findings = [asdict(finding) for finding in diagnosis.findings]
         output.raw_json({"works": diagnosis.works, "findings": findings})
