@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from imgfetch.errors import InvalidDigestError
@@ -55,6 +56,20 @@ def blobs(root: StoreRoot) -> Iterator[tuple[Digest, os.stat_result]]:
             except (InvalidDigestError, FileNotFoundError):
                 continue
             yield digest, status
+
+
+def sizes(root: StoreRoot) -> list[int]:
+    """The bytes of each blob of a store, in no order."""
+    found = []
+    for algorithm, length in ENCODED_LENGTH.items():
+        directory = f"{root.path}/{layout.BLOBS}/{algorithm}"
+        with suppress(FileNotFoundError), os.scandir(directory) as entries:
+            found += [
+                entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+                if len(entry.name) == length
+            ]
+    return found
 
 
 def check_blobs(root: StoreRoot) -> Iterator[Blob]:

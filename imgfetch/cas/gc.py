@@ -11,44 +11,36 @@ import os
 import stat
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from imgfetch.cas.catalog import Catalog, Entry
 from imgfetch.cas.ingest import PARTIAL
 from imgfetch.cas.locks import LOCKS
 from imgfetch.cas.root import INGEST
-from imgfetch.errors import ContentError, InvalidDigestError, NotInStoreError, StoreCorruptError
+from imgfetch.cas.view import View
+from imgfetch.errors import InvalidDigestError, StoreCorruptError
 from imgfetch.fs.atomic import is_temporary_name
-from imgfetch.oci import layout, mediatype
+from imgfetch.oci import layout
 from imgfetch.oci.digest import ENCODED_LENGTH, Digest
-from imgfetch.oci.document import MANIFEST_LIMIT
-from imgfetch.oci.manifest import Index, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Container, Iterator, Mapping
 
     from imgfetch.cas.directory import LayoutStore
-    from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.cas.view import DocumentReader
 
 PARTIAL_AGE = 7 * 24 * 3600.0
 """Seconds after which nobody is expected to take up a broken transfer again."""
 
 # Of content that is fetched, and of layers that are unpacked.
 _PASSING_LOCKS = (*(f"{algorithm}-" for algorithm in ENCODED_LENGTH), "snapshot-")
-_DOCUMENTS = mediatype.INDEXES | mediatype.MANIFESTS | mediatype.GENERIC
-
-
-class DocumentReader(Protocol):
-    """Gives documents: the part of a `ContentStore` that tells what leads where."""
-
-    def read(self, descriptor: Descriptor, limit: int) -> bytes:
-        """See `imgfetch.interfaces.ContentStore`."""
-        ...
 
 
 def collect(
     store: LayoutStore,
     *,
     content: DocumentReader | None = None,
+    catalog: Catalog | None = None,
     timeout: float = 0,
     partial_age: float = PARTIAL_AGE,
 ) -> int:
@@ -58,6 +50,7 @@ def collect(
         store: the store.
         content: where documents are that may lead to content of the store; the store itself
             by default.
+        catalog: what is known of documents.
         timeout: seconds to wait for pulls and runs to end: they may be about to name, or
             are reading, what has no name.
         partial_age: keep broken transfers that are younger, in seconds.
@@ -74,15 +67,17 @@ def collect(
         return 0
     root.create()
     with root.locks.deleting_content(timeout):
-        doomed = garbage(store, content=content, partial_age=partial_age)
+        # Only what is seen from here on stays as it is.
+        view = View(content or store, catalog or Catalog(store.path))
+        doomed = garbage(store, view, partial_age=partial_age)
         with root.errors("clean up"):
             return sum(map(_delete, doomed))
 
 
 def garbage(
     store: LayoutStore,
+    view: View,
     *,
-    content: DocumentReader | None = None,
     without: Collection[str] = (),
     partial_age: float = PARTIAL_AGE,
 ) -> list[str]:
@@ -90,7 +85,7 @@ def garbage(
 
     Args:
         store: the store.
-        content: see `collect`.
+        view: what is there, and what leads to what.
         without: names to be taken for removed.
         partial_age: see `collect`.
 
@@ -99,7 +94,7 @@ def garbage(
     """
     if not store.root.exists():
         return []
-    live = reachable(store, content=content, without=without)
+    live = reachable(store, view, without=without)
     with store.root.errors("look through"):
         return [
             *_unreachable(store.path, live),
@@ -108,9 +103,12 @@ def garbage(
 
 
 def reachable(
-    store: LayoutStore, *, content: DocumentReader | None = None, without: Collection[str] = ()
-) -> set[Digest]:
+    store: LayoutStore, view: View, *, without: Collection[str] = ()
+) -> Mapping[str, int]:
     """All digests that ``index.json`` leads to, whether their content is there or not.
+
+    Returns:
+        Their sizes.
 
     Raises:
         StoreCorruptError: a document that can't be read, so that nobody knows what it
@@ -120,55 +118,27 @@ def reachable(
     if index.foreign:
         message = f"index.json of {store.path} has {index.foreign} digests of unknown kinds"
         raise StoreCorruptError(message, hint="nothing was deleted: they may lead to anything")
-    entries = (entry for entry in index.entries if entry.ref_name not in without)
-    return set(reach(entries, content or store))
+    kept = (entry for entry in index.entries if entry.ref_name not in without)
+    return view.reach(map(Entry.of, kept))
 
 
-def reach(descriptors: Iterable[Descriptor], content: DocumentReader) -> dict[Digest, Descriptor]:
-    """All that descriptors lead to, themselves included.
-
-    Raises:
-        StoreCorruptError: see `reachable`.
-    """
-    live: dict[Digest, Descriptor] = {}
-    waiting = list(descriptors)
-    while waiting:
-        descriptor = waiting.pop()
-        if descriptor.digest not in live:
-            live[descriptor.digest] = descriptor
-            waiting.extend(_children(content, descriptor))
-    return live
-
-
-def _children(content: DocumentReader, descriptor: Descriptor) -> Iterable[Descriptor]:
-    if mediatype.normalize(descriptor.media_type) not in _DOCUMENTS:
-        return ()
-    try:
-        raw = content.read(descriptor, MANIFEST_LIMIT)
-        document = parse(raw, descriptor.media_type, f"manifest {descriptor.digest}")
-    except NotInStoreError:
-        return ()
-    except ContentError as error:
-        message = f"can't tell what {descriptor.digest} leads to: {error.message}"
-        raise StoreCorruptError(message, hint="nothing was deleted") from error
-    if isinstance(document, Index):
-        return document.manifests
-    return (document.config, *document.layers)
-
-
-def _unreachable(root: str, live: set[Digest]) -> Iterator[str]:
+def _unreachable(root: str, live: Container[str]) -> Iterator[str]:
     for algorithm in ENCODED_LENGTH:
         directory = f"{root}/{layout.BLOBS}/{algorithm}"
         # A link may lead into a layout that others share: their content is not ours to judge.
         if os.path.islink(directory) or os.path.islink(os.path.dirname(directory)):
             continue
         for name in _names(directory):
-            try:
-                digest = Digest(algorithm, name)
-            except InvalidDigestError:
-                continue
-            if digest not in live:
+            if f"{algorithm}:{name}" not in live and _is_blob(algorithm, name):
                 yield f"{directory}/{name}"
+
+
+def _is_blob(algorithm: str, name: str) -> bool:
+    try:
+        Digest(algorithm, name)
+    except InvalidDigestError:
+        return False
+    return True
 
 
 def _leftovers(root: str, partials_before: float) -> Iterator[str]:

@@ -65,6 +65,10 @@ class LayeredStore:
             (found for store in self._undamaged(digest) if (found := store.find(digest))), None
         )
 
+    def digests(self) -> set[str]:
+        """See `LayoutReader.digests`."""
+        return self._own.digests().union(*(store.digests() for store in self._others))
+
     def last_used(self, digest: Digest) -> float | None:
         """See `LayoutReader.last_used`; nobody remembers for read-only stores."""
         return self._own.last_used(digest)

@@ -21,6 +21,7 @@ from imgfetch.errors import (
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci import layout
 from imgfetch.oci.descriptor import Descriptor
+from imgfetch.oci.digest import ENCODED_LENGTH
 from imgfetch.oci.verify import verify
 
 if TYPE_CHECKING:
@@ -72,6 +73,19 @@ class LayoutReader:
         """See `imgfetch.interfaces.ContentStore`."""
         status = self._status(digest)
         return Descriptor("", digest, status.st_size) if status is not None else None
+
+    def digests(self) -> set[str]:
+        """The digests of all content that is there, by the names of its files."""
+        if not self._root.exists():
+            return set()
+        with self._root.errors("read"):
+            blobs = f"{self.path}/{layout.BLOBS}"
+            return {
+                f"{algorithm}:{name}"
+                for algorithm in ENCODED_LENGTH
+                if os.path.isdir(f"{blobs}/{algorithm}")
+                for name in os.listdir(f"{blobs}/{algorithm}")
+            }
 
     def last_used(self, digest: Digest) -> float | None:
         """When content was last used, in seconds since the epoch and to a day.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from imgfetch.errors import InvalidReferenceError, StoreError, StoreLockedError
 from imgfetch.oci.reference import Reference
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from imgfetch.cas.view import View
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.workflow.evict import Candidate, Limits
     from imgfetch.workflow.images import StoredImage
@@ -22,12 +25,21 @@ if TYPE_CHECKING:
 def images(with_: Collaborators) -> list[StoredImage]:
     """See `Client.images`."""
     from imgfetch.workflow.images import list_images
-    from imgfetch.workflow.resolve import Documents
     from imgfetch.workflow.usage import with_usage
 
-    store = with_.store
-    stored = list_images(store, Documents(None, store, with_.progress))
-    return with_usage(stored, store.last_used)
+    with _view(with_) as view:
+        return with_usage(list_images(with_.store, view), with_.store.last_used)
+
+
+@contextmanager
+def _view(with_: Collaborators) -> Generator[View]:
+    """What is in the store now; what is found out about it is written down at the end."""
+    from imgfetch.cas.catalog import Catalog
+    from imgfetch.cas.view import View
+
+    catalog = Catalog(with_.settings.store)
+    yield View(with_.store, catalog)
+    catalog.save()
 
 
 def history(with_: Collaborators, name: str, platform: str | None) -> list[dict[str, Any]]:
@@ -77,7 +89,7 @@ def _refuse_used(with_: Collaborators, names: list[str]) -> None:
     kept = {entry.descriptor.digest for entry in stored if entry.name not in names}
     for entry in stored:
         if entry.name in names and entry.descriptor.digest not in kept:
-            containers = containers_of(entry.images, by_snapshot)
+            containers = containers_of(entry.platforms, by_snapshot)
             if containers:
                 message = f"{entry.name} is used by container {', '.join(containers)}"
                 hint = "wait for its end (rm it, if it is detached), or use --force"
@@ -118,23 +130,33 @@ def prune(with_: Collaborators, limits: Limits, *, dry_run: bool) -> Pruned:
 
 def _prospect(with_: Collaborators, names: list[str]) -> Pruned:
     from imgfetch.cas.gc import freeable, garbage
+    from imgfetch.workflow.images import list_images
     from imgfetch.workflow.prune import all_snapshots, unneeded
 
-    files = garbage(with_.own_store, content=with_.store, without=names)
-    kept = [image for entry in images(with_) if entry.name not in names for image in entry.images]
+    with _view(with_) as view:
+        files = garbage(with_.own_store, view, without=names)
+        kept = [
+            platform
+            for entry in list_images(with_.store, view)
+            if entry.name not in names
+            for platform in entry.platforms
+        ]
     snapshots = unneeded(all_snapshots(_snapshots(with_)), kept)
     return _pruned(sum(map(freeable, files)), snapshots, names)
 
 
 def collect(with_: Collaborators) -> Pruned:
     """See `Client.collect`."""
+    from imgfetch.cas.catalog import Catalog
     from imgfetch.cas.gc import collect
 
+    catalog = Catalog(with_.settings.store)
     try:
-        freed = collect(with_.own_store, content=with_.store)
+        freed = collect(with_.own_store, content=with_.store, catalog=catalog)
     except StoreLockedError as error:
         with_.progress.warn(f"{error.message}: nothing was freed")
         return Pruned()
+    catalog.save()
     return _pruned(freed, _prune_snapshots(with_))
 
 
@@ -144,7 +166,7 @@ def _prune_snapshots(with_: Collaborators) -> list[Snapshot]:
     snapshots = _snapshots(with_)
     if not os.path.isdir(snapshots):
         return []
-    kept = [image for entry in images(with_) for image in entry.images]
+    kept = [platform for entry in images(with_) for platform in entry.platforms]
     _enter(with_)
     return prune_snapshots(snapshots, kept)
 
@@ -160,11 +182,11 @@ def _pruned(blobs: int, snapshots: list[Snapshot], names: list[str] | None = Non
 
 def _candidates(with_: Collaborators) -> list[Candidate]:
     """All names in one's own store, and what each of them keeps there."""
-    from imgfetch.cas.gc import reach
-    from imgfetch.snapshot.unpacker import chain_names
+    from imgfetch.cas.catalog import Entry
     from imgfetch.workflow.evict import Candidate
+    from imgfetch.workflow.images import list_images
     from imgfetch.workflow.prune import all_snapshots
-    from imgfetch.workflow.usage import containers_of, running
+    from imgfetch.workflow.usage import containers_of, running, with_usage
 
     own = with_.own_store
     serving: dict[str, list[Snapshot]] = {}
@@ -172,20 +194,22 @@ def _candidates(with_: Collaborators) -> list[Candidate]:
         serving.setdefault(snapshot.serves, []).append(snapshot)
     by_snapshot = running(f"{with_.settings.store}/runs")
     own_names = {name for name, _ in own.entries()}
+    own_content = own.digests()
     candidates = []
-    for entry in images(with_):
-        if entry.name not in own_names:
-            continue
-        found = map(own.find, reach([entry.descriptor], with_.store))
-        parts = {str(blob.digest): blob.size for blob in found if blob is not None}
-        chains = {name for image in entry.images for name in chain_names(image.layers)}
-        for snapshot in (one for chain in chains for one in serving.get(chain, ())):
-            parts[f"{snapshot.mapping}/{snapshot.name}"] = snapshot.size
-        # Entries without a name, and what is no image, are other tools'.
-        foreign = entry.name is None or not entry.images
-        needed = foreign or bool(containers_of(entry.images, by_snapshot))
-        name = entry.name or str(entry.descriptor.digest)
-        candidates.append(Candidate(name, entry.last_used or 0, parts, needed))
+    with _view(with_) as view:
+        for entry in with_usage(list_images(with_.store, view), with_.store.last_used):
+            if entry.name not in own_names:
+                continue
+            reached = view.reach([Entry.of(entry.descriptor)])
+            parts = {one: size for one, size in reached.items() if one in own_content}
+            chains = {name for platform in entry.platforms for name in platform.chains}
+            for snapshot in (one for chain in chains for one in serving.get(chain, ())):
+                parts[f"{snapshot.mapping}/{snapshot.name}"] = snapshot.size
+            # Entries without a name, and what is no image, are other tools'.
+            foreign = entry.name is None or not entry.platforms
+            needed = foreign or bool(containers_of(entry.platforms, by_snapshot))
+            name = entry.name or str(entry.descriptor.digest)
+            candidates.append(Candidate(name, entry.last_used or 0, parts, needed))
     return candidates
 
 
@@ -240,7 +264,7 @@ class DiskUsage:
 
 def disk_usage(with_: Collaborators) -> DiskUsage:
     """See `Client.disk_usage`."""
-    from imgfetch.cas.check import blobs
+    from imgfetch.cas.check import sizes
     from imgfetch.cas.gc import freeable
     from imgfetch.fs.space import free
     from imgfetch.workflow.prune import all_snapshots
@@ -251,7 +275,7 @@ def disk_usage(with_: Collaborators) -> DiskUsage:
         return DiskUsage(own.path, nothing, nothing, nothing, None)
     prospect = _prospect(with_, [])
     with own.root.errors("read"):
-        stored = [status.st_size for _, status in blobs(own.root)]
+        stored = sizes(own.root)
         ingest = own.root.ingest("")
         partial = [freeable(f"{ingest}{name}") for name in _names(ingest)]
         left = free(own.path).bytes

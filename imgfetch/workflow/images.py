@@ -6,19 +6,40 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imgfetch.cas.catalog import Entry
 from imgfetch.errors import ImgfetchError, NotInStoreError
 from imgfetch.oci.config import History
+from imgfetch.oci.digest import Digest
 from imgfetch.oci.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from imgfetch.cas.view import View
     from imgfetch.interfaces import ReferenceStore
     from imgfetch.oci.descriptor import Descriptor
-    from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Image, Layer
     from imgfetch.oci.reference import Reference
     from imgfetch.workflow.resolve import Documents
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlatform:
+    """An image for one platform, in the store.
+
+    Attributes:
+        platform: its name.
+        digest: of its manifest.
+        size: bytes of its config and layers.
+        blobs: these, by digest, with their sizes.
+        chains: the names of the stacks of its layers, the lowest first.
+    """
+
+    platform: str
+    digest: Digest
+    size: int
+    blobs: Mapping[str, int]
+    chains: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +49,28 @@ class StoredImage:
     Attributes:
         name: None for an entry without one.
         descriptor: what the name stands for.
-        images: those of its platforms whose documents are there.
+        platforms: those whose documents are there.
         shared_size: bytes of its blobs that other images have too.
         last_used: seconds since the epoch, to a day; None where nobody knows.
     """
 
     name: str | None
     descriptor: Descriptor
-    images: tuple[Image, ...]
+    platforms: tuple[StoredPlatform, ...]
     shared_size: int = 0
     last_used: float | None = None
 
     @property
-    def blobs(self) -> list[Descriptor]:
-        """All its configs and layers, each once."""
-        blobs = {
-            descriptor.digest: descriptor
-            for image in self.images
-            for descriptor in (image.manifest.config, *image.manifest.layers)
-        }
-        return list(blobs.values())
+    def blobs(self) -> Mapping[str, int]:
+        """All its configs and layers, each once, with their sizes."""
+        if len(self.platforms) == 1:
+            return self.platforms[0].blobs
+        return {digest: size for one in self.platforms for digest, size in one.blobs.items()}
 
     @property
     def size(self) -> int:
         """Bytes of all its configs and layers, each counted once."""
-        return sum(descriptor.size for descriptor in self.blobs)
+        return sum(self.blobs.values())
 
     @property
     def pinned(self) -> bool:
@@ -60,16 +78,22 @@ class StoredImage:
         return self.name is not None and "@" in self.name
 
 
-def list_images(references: ReferenceStore, documents: Documents) -> list[StoredImage]:
+def list_images(references: ReferenceStore, view: View) -> list[StoredImage]:
     """All names, in the store's order.
 
     An index is kept with those of its manifests that were pulled: the others are
     left out here. So is whatever is in the layout and is no image.
     """
     return [
-        StoredImage(name, descriptor, present_images(documents, descriptor))
+        StoredImage(name, descriptor, tuple(_platforms(view, descriptor)))
         for name, descriptor in references.entries()
     ]
+
+
+def _platforms(view: View, top: Descriptor) -> Iterator[StoredPlatform]:
+    for digest, config, blobs in view.images(Entry.of(top)):
+        found = top.digest if digest == str(top.digest) else Digest.parse(digest)
+        yield StoredPlatform(config.platform, found, config.size, blobs, config.chains)
 
 
 def present_images(documents: Documents, top: Descriptor) -> tuple[Image, ...]:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from imgfetch.errors import StoreCorruptError
 from imgfetch.snapshot.directory import SnapshotDirectory
 from imgfetch.snapshot.flat import FLAT
-from imgfetch.snapshot.unpacker import chain_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgfetch.oci.image import Image
+    from imgfetch.workflow.images import StoredPlatform
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +69,13 @@ def _size(directory: SnapshotDirectory, name: str) -> int:
         return 0
 
 
-def unneeded(snapshots: Iterable[Snapshot], images: Iterable[Image]) -> list[Snapshot]:
+def unneeded(snapshots: Iterable[Snapshot], platforms: Iterable[StoredPlatform]) -> list[Snapshot]:
     """The unpacked layers that belong to none of some images."""
-    live = {name for image in images for name in chain_names(image.layers)}
+    live = {name for one in platforms for name in one.chains}
     return [snapshot for snapshot in snapshots if snapshot.serves not in live]
 
 
-def prune_snapshots(snapshots: str, images: Iterable[Image]) -> list[Snapshot]:
+def prune_snapshots(snapshots: str, platforms: Iterable[StoredPlatform]) -> list[Snapshot]:
     """Remove unpacked layers that belong to none of some images, and what crashes have left.
 
     Has to be called in the namespaces that they were unpacked in: files of subordinate
@@ -84,12 +83,12 @@ def prune_snapshots(snapshots: str, images: Iterable[Image]) -> list[Snapshot]:
 
     Args:
         snapshots: absolute path of the store's ``snapshots``.
-        images: those in the store.
+        platforms: those in the store.
 
     Returns:
         What was removed.
     """
-    doomed = unneeded(all_snapshots(snapshots), images)
+    doomed = unneeded(all_snapshots(snapshots), platforms)
     removed: list[Snapshot] = []
     for mapping in sorted(os.listdir(snapshots)):
         directory = SnapshotDirectory(f"{snapshots}/{mapping}")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.fs.claim import claim_abandoned
 from imgfetch.runtime.layout import DETACHED, EXIT
 from imgfetch.snapshot.overlayfs import LINKS
-from imgfetch.snapshot.unpacker import chain_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from imgfetch.oci.digest import Digest
-    from imgfetch.oci.image import Image
-    from imgfetch.workflow.images import StoredImage
+    from imgfetch.workflow.images import StoredImage, StoredPlatform
 
 
 def with_usage(
@@ -30,15 +28,14 @@ def with_usage(
         last_used: of a manifest.
     """
     stored = list(stored)
-    owners: defaultdict[Digest, set[Digest]] = defaultdict(set)
-    for entry in stored:
-        for blob in entry.blobs:
-            owners[blob.digest].add(entry.descriptor.digest)
+    # Several names of one image share nothing.
+    images = {entry.descriptor.digest: entry for entry in stored}
+    owners = Counter(digest for entry in images.values() for digest in entry.blobs)
     return [
         replace(
             entry,
-            shared_size=sum(blob.size for blob in entry.blobs if len(owners[blob.digest]) > 1),
-            last_used=_latest(last_used(image.descriptor.digest) for image in entry.images),
+            shared_size=sum(size for digest, size in entry.blobs.items() if owners[digest] > 1),
+            last_used=_latest(last_used(one.digest) for one in entry.platforms),
         )
         for entry in stored
     ]
@@ -82,7 +79,9 @@ def _is_alive(path: str) -> bool:
     return False
 
 
-def containers_of(images: Iterable[Image], by_snapshot: Mapping[str, list[str]]) -> list[str]:
+def containers_of(
+    platforms: Iterable[StoredPlatform], by_snapshot: Mapping[str, list[str]]
+) -> list[str]:
     """The ids of running containers of some images."""
-    tops = {names[-1] for image in images if (names := chain_names(image.layers))}
+    tops = {one.chains[-1] for one in platforms if one.chains}
     return sorted(one for top in tops for one in by_snapshot.get(top, ()))

@@ -140,8 +140,12 @@ def check_whole(here: Imgfetch, command: str, known: Tree, written: Tree) -> Non
 
 
 def store_tree(path: Path) -> Tree:
-    """What is there, without the numbers that overlays give what is in them."""
+    """What is there, without the numbers that overlays give what is in them.
+
+    And without the catalog: that remembers what has been here once.
+    """
     tree = snapshot_tree(path, ignore={"mtime_ns"}) if path.exists() else {}
+    tree.pop("catalog", None)
     return {path: replace(node, xattrs=_not_random(node.xattrs)) for path, node in tree.items()}
 
 

@@ -47,18 +47,18 @@ def _as_json(image: StoredImage) -> dict[str, Any]:
         "pinned": image.pinned,
         "platforms": [
             {
-                "platform": str(platform.config.platform),
-                "digest": str(platform.descriptor.digest),
-                "size": platform.size,
+                "platform": one.platform,
+                "digest": str(one.digest),
+                "size": one.size,
             }
-            for platform in image.images
+            for one in image.platforms
         ],
     }
 
 
 def _as_row(image: StoredImage) -> tuple[str, ...]:
     used = quantities.timestamp(image.last_used)
-    platforms = ", ".join(str(platform.config.platform) for platform in image.images)
+    platforms = ", ".join(one.platform for one in image.platforms)
     return (
         image.name or "<none>",
         image.descriptor.digest.short,

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from imgfetch.cas.catalog import Catalog
 from imgfetch.cas.directory import LayoutStore
 from imgfetch.cas.gc import collect, reachable
+from imgfetch.cas.view import View
 from imgfetch.errors import StoreCorruptError, StoreError, StoreLockedError
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
@@ -95,7 +97,7 @@ def test_indexes_of_indexes_are_followed(layout: Path, store: LayoutStore) -> No
             layout, {"schemaVersion": 2, "manifests": entries}, mediatype.OCI_INDEX
         )
     name_entry(layout, inner, "x")
-    assert len(reachable(store)) == 20 + 4
+    assert len(reachable(store, View(store, Catalog(store.path)))) == 20 + 4
     collect(store)
     assert store.contains(image.layers[1])
 
