@@ -16,7 +16,7 @@ from imgfetch.cli import output
 Style = Literal["plain", "bold", "faint", "kept", "wasted"]
 
 _CODES: dict[Style, str] = {"bold": "1", "faint": "2", "kept": "36", "wasted": "33"}
-_MIN_WIDTH = 20
+_MIN_WIDTH = 24
 _MAX_WIDTH = 100
 
 

@@ -56,14 +56,14 @@ def print_files(tree: ImageTree) -> None:
 
 def draw(tree: ImageTree, screen: Terminal, depth: int) -> None:
     """The same as tables say, with bars, for a terminal of any width."""
-    lines = [screen.styled(clipped_path(tree.name, screen.width), "bold")]
+    lines = [screen.styled(clipped_path(output.safe(tree.name), screen.width), "bold")]
     lines += [screen.styled(line, "plain") for line in _wrapped(_summary(tree), screen.width)]
     lines += ["", *_drawn_steps(tree, screen)]
     if directories := list(tree.directories(depth).items())[:_LONGEST]:
-        lines += ["", screen.styled("Largest directories", "bold")]
+        lines += _heading("Largest directories", screen)
         lines += _drawn_directories(directories, screen)
     if wasted_files := _largest_wasted(tree):
-        lines += ["", screen.styled("Largest files carried for nothing", "bold")]
+        lines += _heading("Largest files carried for nothing", screen)
         for file in wasted_files[:_FEW]:
             words = f"{human_size(file.size):>{_SIZE_WIDTH}}  "
             room = screen.width - len(words)
@@ -78,7 +78,7 @@ def _drawn_steps(tree: ImageTree, screen: Terminal) -> Iterator[str]:
     indent = len(str(len(tree.layers))) + 2
     room = screen.width - indent
     for step in tree.steps:
-        command = clipped(command_text(step.created_by, step.comment) or "(nothing said)", room)
+        command = clipped(_command(step) or "(nothing said)", room)
         layer = step.layer
         if layer is None:
             yield " " * indent + screen.styled(command, "faint")
@@ -106,8 +106,16 @@ def _drawn_directories(
         yield name + " " * (width - len(shown)) + size + bar
 
 
-def _path(path: bytes, width: int, screen: Terminal) -> str:
+def _heading(text: str, screen: Terminal) -> list[str]:
+    return ["", screen.styled(clipped(text, screen.width), "bold")]
+
+
+def _command(step: Step) -> str:
     # Made safe before it is cut, so that half an escape can't be left over.
+    return output.safe(command_text(step.created_by, step.comment))
+
+
+def _path(path: bytes, width: int, screen: Terminal) -> str:
     return screen.styled(clipped_path(output.safe(path_text(path)), width), "plain")
 
 
@@ -147,7 +155,7 @@ def _wrapped(texts: Iterator[str] | Sequence[str], width: int) -> Iterator[str]:
 
 
 def _row(step: Step) -> tuple[str, ...]:
-    command = clipped(command_text(step.created_by, step.comment), _COMMAND_WIDTH)
+    command = clipped(_command(step), _COMMAND_WIDTH)
     layer = step.layer
     if layer is None:
         return (*("-",) * 7, command)

@@ -36,7 +36,7 @@ class ContentVerbs:
         with_ = self._collaborators
         with with_.store.lease():
             obtained, _ = obtain_named(with_, name, (with_.platform(platform),), policy)
-            return account(name, obtained.images[0], with_.store, with_.progress)
+            return account(name, obtained.images[0], with_.store)
 
     def diff(
         self,
@@ -66,4 +66,4 @@ class ContentVerbs:
                 (name, obtain_named(with_, name, chosen, policy)[0].images[0])
                 for name in (before, after)
             )
-            return compare_images(old, new, with_.store, with_.progress, times=times)
+            return compare_images(old, new, with_.store, times=times)

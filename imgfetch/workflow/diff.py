@@ -20,7 +20,7 @@ from imgfetch.workflow.settings_diff import SettingChange, compare_settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from imgfetch.interfaces import ContentStore, Progress
+    from imgfetch.interfaces import ContentStore
     from imgfetch.layer.comparison import Aspect, Pair
     from imgfetch.layer.merged import Inode, Node
     from imgfetch.oci.digest import DiffID, Digest
@@ -131,7 +131,6 @@ def compare_images(
     before: tuple[str, Image],
     after: tuple[str, Image],
     store: ContentStore,
-    progress: Progress,
     *,
     times: bool = False,
 ) -> ImageDiff:
@@ -141,7 +140,6 @@ def compare_images(
         before: the first one's name, and the image.
         after: the second one's.
         store: where their blobs are.
-        progress: told about each layer that is read.
         times: whether another time makes a path different.
 
     Raises:
@@ -155,7 +153,7 @@ def compare_images(
     directories: dict[bytes, Totals] = {}
     only_times = 0
     if any(len(image.layers) > shared for image in images):
-        trees = _merged(images, shared, store, progress)
+        trees = _merged(images, shared, store)
         pairs = list(compare(*trees))
         contents = _Contents(images, store)
         contents.read(pairs)
@@ -185,16 +183,16 @@ def _shared(before: Sequence[DiffID], after: Sequence[DiffID]) -> int:
 
 
 def _merged(
-    images: tuple[Image, Image], shared: int, store: ContentStore, progress: Progress
+    images: tuple[Image, Image], shared: int, store: ContentStore
 ) -> tuple[MergedTree, MergedTree]:
     first, second = images
     tree = MergedTree()
     for layer in first.layers[:shared]:
-        merge_stored(layer, tree, store, progress)
+        merge_stored(layer, tree, store)
     other = tree.copy()
     for image, top in ((first, tree), (second, other)):
         for layer in image.layers[shared:]:
-            merge_stored(layer, top, store, progress)
+            merge_stored(layer, top, store)
     return tree, other
 
 

@@ -66,7 +66,9 @@ class Flattened:
         # For each entry whose content was asked for: where it is, and from which byte on.
         self._places: dict[int, tuple[int, int]] = {}
         for layer in layers:
-            merge_stored(layer, self.tree, store, progress)
+            progress.update(layer.descriptor, "applying", 0)
+            merge_stored(layer, self.tree, store)
+            progress.update(layer.descriptor, "applied", layer.descriptor.size)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +169,7 @@ class Flattened:
             yield chunk
 
 
-def merge_stored(layer: Layer, tree: MergedTree, store: ContentStore, progress: Progress) -> int:
+def merge_stored(layer: Layer, tree: MergedTree, store: ContentStore) -> int:
     """Put a layer of the store on top of a tree.
 
     Returns:
@@ -178,17 +180,14 @@ def merge_stored(layer: Layer, tree: MergedTree, store: ContentStore, progress: 
         VerificationError: it is not what the config says.
         StoreError: the blob is missing or damaged.
     """
-    progress.update(layer.descriptor, "applying", 0)
     try:
         with store.open(layer.descriptor) as blob:
-            size = merge(blob, layer, tree)
+            return merge(blob, layer, tree)
     except (LayerError, VerificationError, ContentError):
         # Blobs are not verified on every use: a disk may have changed this one.
         for _ in read_verified(store, layer.descriptor):
             pass
         raise
-    progress.update(layer.descriptor, "applied", layer.descriptor.size)
-    return size
 
 
 def _without_holes(entry: Entry, content: Iterator[bytes]) -> Iterator[bytes]:

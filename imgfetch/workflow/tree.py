@@ -15,7 +15,7 @@ from imgfetch.workflow.flatten import merge_stored
 from imgfetch.workflow.images import steps
 
 if TYPE_CHECKING:
-    from imgfetch.interfaces import ContentStore, Progress
+    from imgfetch.interfaces import ContentStore
     from imgfetch.layer.ledger import Carried, Changes
     from imgfetch.oci.digest import DiffID, Digest
     from imgfetch.oci.image import Image, Layer
@@ -123,14 +123,13 @@ class ImageTree:
         return dict(sorted(sizes.items(), key=lambda item: (-sum(item[1]), item[0])))
 
 
-def account(name: str, image: Image, store: ContentStore, progress: Progress) -> ImageTree:
+def account(name: str, image: Image, store: ContentStore) -> ImageTree:
     """Read an image's layers and keep books of them.
 
     Args:
         name: of the image, for people.
         image: whose layers are in the store.
         store: where their blobs are.
-        progress: told about each layer.
 
     Raises:
         LayerError: a layer that can't be applied.
@@ -138,7 +137,7 @@ def account(name: str, image: Image, store: ContentStore, progress: Progress) ->
         StoreError: a blob is missing or damaged.
     """
     tree = LedgerTree()
-    streams = [merge_stored(layer, tree, store, progress) for layer in image.layers]
+    streams = [merge_stored(layer, tree, store) for layer in image.layers]
     files = tuple(tree.carried())
     layers = iter(_layers(image.layers, streams, tree.changes, files))
     return ImageTree(

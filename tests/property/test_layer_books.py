@@ -83,7 +83,7 @@ def test_differences_are_those_of_the_trees(below: Stack, old: Stack, new: Stack
         (f"{number}", made.image(*(layer(*map(member, ops)) for ops in stack)))
         for number, stack in enumerate(stacks)
     ]
-    diff = compare_images(images[0], images[1], made.store, made.progress, times=True)
+    diff = compare_images(images[0], images[1], made.store, times=True)
     found = {change.path.decode() or ".": change.kind for change in diff.changes}
     before, after = facts
     assert found == {

@@ -464,14 +464,22 @@
   decorate();
   show("all");
 
+  // Another size, the same place, and the focus where it was.
+  const redraw = () => {
+    const focused = tops.find(([made]) => made === document.activeElement);
+    draw(null);
+    const again = focused && tops.find(([, node]) => node === focused[1]);
+    if (again || (focused && tops.length)) (again || tops[0])[0].focus();
+  };
+
   let waiting = 0;
-  let width = map.clientWidth;
+  let size = `${map.clientWidth} ${map.clientHeight}`;
   new ResizeObserver(() => {
     cancelAnimationFrame(waiting);
     waiting = requestAnimationFrame(() => {
-      if (map.clientWidth === width && tops.length) { draw(null); return; }
-      width = map.clientWidth;
-      draw(null);
+      const now = `${map.clientWidth} ${map.clientHeight}`;
+      if (now !== size) redraw();
+      size = now;
     });
   }).observe(map);
 })();

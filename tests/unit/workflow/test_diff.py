@@ -21,9 +21,7 @@ BASE = layers.layer(
 
 def diff(made: MemoryImages, before: Image, after: Image, *, times: bool = False) -> ImageDiff:
     made.store.opened.clear()
-    return compare_images(
-        ("before", before), ("after", after), made.store, made.progress, times=times
-    )
+    return compare_images(("before", before), ("after", after), made.store, times=times)
 
 
 def upper(*members: bytes) -> tuple[MemoryImages, ImageDiff]:

@@ -26,7 +26,7 @@ HISTORY = [
 
 
 def books(made: MemoryImages, image: Image) -> ImageTree:
-    return account("test", image, made.store, made.progress)
+    return account("test", image, made.store)
 
 
 def test_steps_have_the_layers_that_they_made() -> None:
