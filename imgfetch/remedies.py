@@ -87,6 +87,11 @@ def device(path: str, *, there: bool) -> str:
     return f"give it to the container or pod that this is: --device {path}, or a device plugin"
 
 
+# Commands
+
+NOT_IN_IMAGE: Final = "imgfetch export IMAGE | tar t lists what the image has"
+NOT_EXECUTABLE: Final = "chmod +x it where it comes from, or name its interpreter before it"
+
 # Stores
 
 COPY: Final = "--rootfs-mode copy does without"

@@ -27,6 +27,7 @@ NOT_FOUND: Final = 127
 # BINPRM_BUF_SIZE: the kernel looks no further for a script's interpreter.
 _SHEBANG_LIMIT: Final = 256
 _INTERPRETER_DEPTH: Final = 5
+_DENIED: Final = "permission denied"
 
 
 class Unrunnable(NamedTuple):
@@ -60,9 +61,18 @@ def check_command(
         only what is bound from the host is looked at.
     """
     try:
-        return _Check(root, spec, architecture, emulates=emulates).command()
+        refusal = _Check(root, spec, architecture, emulates=emulates).command()
     except Unknowable:
         return None
+    if refusal is None or refusal.hint is not None:
+        return refusal
+    from imgfetch import remedies
+
+    if refusal.status == NOT_FOUND:
+        return refusal._replace(hint=remedies.NOT_IN_IMAGE)
+    if refusal.reason.endswith(_DENIED):
+        return refusal._replace(hint=remedies.NOT_EXECUTABLE)
+    return refusal
 
 
 class _Check:
@@ -92,7 +102,7 @@ class _Check:
                     return self._format(found, name, 0)
                 denied = True
         if denied:
-            return Unrunnable(CANNOT_INVOKE, f"{name}: permission denied")
+            return Unrunnable(CANNOT_INVOKE, f"{name}: {_DENIED}")
         return Unrunnable(NOT_FOUND, f"{name}: not found in the container's PATH")
 
     def _search_path(self) -> list[str]:
@@ -108,7 +118,7 @@ class _Check:
         if stat.S_ISDIR(found.status.st_mode):
             return Unrunnable(CANNOT_INVOKE, f"{name}: is a directory")
         if not stat.S_ISREG(found.status.st_mode) or not self._may_execute(found.status):
-            return Unrunnable(CANNOT_INVOKE, f"{name}: permission denied")
+            return Unrunnable(CANNOT_INVOKE, f"{name}: {_DENIED}")
         return self._format(found, name, depth)
 
     def _may_execute(self, found: os.stat_result) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from imgfetch import remedies
 from imgfetch.bundle.preflight import Unrunnable, check_command
 from imgfetch.fs.rootdir import RootDir
 from tests.support.tools import require_tool
@@ -148,7 +149,10 @@ def test_a_name_is_looked_up_as_the_runtimes_do(rootfs: Path) -> None:
     write(rootfs, "bin/other", "#!/bin/sh\n")
     assert check(rootfs, "other") is None
     assert check(rootfs, "tool", path="/usr/bin") == Unrunnable(
-        127, "tool: not found in the container's PATH"
+        127, "tool: not found in the container's PATH", remedies.NOT_IN_IMAGE
+    )
+    assert check(rootfs, "other", path="/usr/bin") == Unrunnable(
+        126, "other: permission denied", remedies.NOT_EXECUTABLE
     )
 
 
