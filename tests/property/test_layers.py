@@ -1,4 +1,9 @@
-"""Stacks of layers against a model, and damaged ones against everything."""
+"""Stacks of layers against a model, and damaged ones against everything.
+
+Mutants of hostile layers come from fixed seeds; for others, as many as there is time for::
+
+    .venv/bin/python -m tests.support.mutation --count 5000 --seeds $(seq 100 200)
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from hypothesis import strategies as st
 from imgfetch.errors import ImgfetchError, LayerError
 from imgfetch.fs.removal import remove_tree
 from imgfetch.layer.options import ApplyOptions
-from tests.support import layers
+from tests.support import layers, mutation
 from tests.support.layer_model import Model, Op, RefusedError
 from tests.support.layer_ops import OPS, expected, facts_of, member
 from tests.support.layers import Sandbox, apply_layer, layer
@@ -97,6 +102,13 @@ def test_damaged_layers_change_nothing_outside(ops: list[Op], data: st.DataObjec
             start = at - at % layers.BLOCK
             stream[start : start + 512] = layers.with_checksum(stream[start : start + 512])
     _apply_to_sandbox([bytes(stream[: data.draw(st.integers(0, len(stream)))])])
+
+
+def test_mutants_of_hostile_layers_change_nothing_outside() -> None:
+    found, applied = mutation.check(seed=1, count=3000)
+    assert found is None, found
+    # Most are refused; those that are not get far enough to do harm.
+    assert applied > 300
 
 
 def _apply_to_sandbox(streams: list[bytes]) -> None:
