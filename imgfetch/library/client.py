@@ -63,8 +63,9 @@ class SettingsKeywords(TypedDict, total=False):
 class Client(RunVerbs, ExecVerbs, ContainerVerbs, RegistryVerbs):
     """Everything that can be done with images, for one store.
 
-        with imgfetch.Client() as client:
-            client.run("alpine:3", ["echo", "hello"], text=True).stdout
+    >>> with imgfetch.Client() as client:
+    ...     client.run("alpine:3", ["echo", "-n", "hello"]).stdout
+    b'hello'
 
     A client is immutable, and all its methods may be called from any number of threads at
     once. None of them changes the process: what has to enter namespaces, to fork or to take

@@ -79,6 +79,12 @@ class ExecVerbs(ChildVerbs):
     ) -> ExecResult[bytes] | ExecResult[str]:
         """Run a further command in a container that runs, and wait for it.
 
+        >>> container = client.start("alpine:3", ["sleep", "600"])
+        >>> client.execute(container, ["echo", "here"], text=True).stdout.strip()
+        'here'
+        >>> list(client.discard([container], force=True)) == [container]
+        True
+
         Args:
             container: its name, its id, or the beginning of that.
             argv: the command and its arguments.

@@ -143,6 +143,7 @@ class RunKeywords(ContainerOptions, total=False):
         runtime: name or path of the OCI runtime.
         rootfs_mode: ``auto``, ``overlay`` or ``copy``.
         keep: whether what it wrote is kept in the store: see `RunResult.kept`.
+        strict: whether a runtime is refused that containers are known to get out of.
     """
 
     platform: str | None
@@ -151,6 +152,7 @@ class RunKeywords(ContainerOptions, total=False):
     runtime: str | None
     rootfs_mode: Literal["auto", "overlay", "copy"] | None
     keep: bool
+    strict: bool
 
 
 # Keywords by what their options take; those with another name than the option have both.
@@ -224,6 +226,7 @@ def supervision(given: Mapping[str, Any], timeout: float | None = None) -> Super
         timeout=timeout,
         stop_timeout=given.get("stop_timeout", 10),
         keep=given.get("keep", False),
+        strict=given.get("strict", False),
     )
 
 

@@ -34,13 +34,14 @@ class RunProcess(Generic[Output]):
         stderr: the container's standard error, if it is a pipe.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, empty: Output) -> None:
         self._call: Call = call
+        self._empty: Output = empty
         process: subprocess.Popen[Output] = call.process
         self.stdin: IO[Output] | None = process.stdin
         self.stdout: IO[Output] | None = process.stdout
         self.stderr: IO[Output] | None = process.stderr
-        self._captured: tuple[Output | None, Output | None] = (None, None)
+        self._captured: tuple[Output, Output] = (empty, empty)
 
     @property
     def pid(self) -> int:
@@ -88,7 +89,7 @@ class RunProcess(Generic[Output]):
         self,
         input: Output | None = None,  # noqa: A002 - as in subprocess
         timeout: float | None = None,
-    ) -> tuple[Output | None, Output | None]:
+    ) -> tuple[Output, Output]:
         """Write standard input, read the pipes, wait for the end.
 
         Args:
@@ -96,16 +97,17 @@ class RunProcess(Generic[Output]):
             timeout: seconds to wait; None for as long as it takes.
 
         Returns:
-            What came on standard output and standard error; None where there is no pipe.
+            What came on standard output and standard error; empty where there is no pipe.
 
         Raises:
             ContainerTimeoutError: the container goes on after that time. It can be called
                 again, and nothing is lost.
         """
         try:
-            self._captured = self._call.process.communicate(input, timeout)
+            output, errors = self._call.process.communicate(input, timeout)
         except subprocess.TimeoutExpired as error:
             raise _goes_on(timeout, error.stdout, error.stderr) from None
+        self._captured = (output or self._empty, errors or self._empty)
         self.wait()
         return self._captured
 

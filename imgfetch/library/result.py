@@ -23,7 +23,7 @@ class RunResult(Generic[Output]):
     Attributes:
         argv: of the container's process, entrypoint included.
         returncode: the container's exit status; 128+n after signal n.
-        stdout: what was captured of it; None where it was not.
+        stdout: what was captured of it; empty where nothing was.
         stderr: the same.
         image: its name, as given.
         digest: of the image's manifest.
@@ -39,8 +39,8 @@ class RunResult(Generic[Output]):
 
     argv: tuple[str, ...]
     returncode: int
-    stdout: Output | None
-    stderr: Output | None
+    stdout: Output
+    stderr: Output
     image: str
     digest: Digest
     container_id: str
@@ -71,9 +71,7 @@ class RunResult(Generic[Output]):
             )
 
 
-def result_of(
-    document: Mapping[str, Any], stdout: Output | None, stderr: Output | None
-) -> RunResult[Output]:
+def result_of(document: Mapping[str, Any], stdout: Output, stderr: Output) -> RunResult[Output]:
     """A result from the document of `imgfetch.workflow.result`."""
     return RunResult(
         argv=tuple(document["argv"]),

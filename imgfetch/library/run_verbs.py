@@ -84,6 +84,11 @@ class RunVerbs(ChildVerbs):
         files, descriptors, or None for this program's own; unlike there, output is captured
         by default.
 
+        >>> client.run("alpine:3", ["tr", "a-z", "A-Z"], input="hello", text=True).stdout
+        'HELLO'
+        >>> client.run("alpine:3", ["sh", "-c", "exit $A"], env={"A": "3"}, check=False).returncode
+        3
+
         Args:
             image: an image name.
             argv: the words after the image; None for the image's own command.
@@ -118,7 +123,7 @@ class RunVerbs(ChildVerbs):
         call = self._begin(
             image, argv, (stdin, stdout, stderr), _text(text, encoding, errors), timeout, options
         )
-        with RunProcess[Any](call) as process:
+        with RunProcess[Any](call, _empty(text)) as process:
             process.communicate(input)
             result: RunResult[Any] = process.result()
         if result.timed_out:
@@ -176,6 +181,10 @@ class RunVerbs(ChildVerbs):
     ) -> RunProcess[bytes] | RunProcess[str]:
         """Run a command in a container of an image, and don't wait for it: see `run`.
 
+        >>> with client.popen("alpine:3", ["cat"], stdin=PIPE, stdout=PIPE) as process:
+        ...     process.communicate(b"hello")
+        (b'hello', b'')
+
         Args:
             image: an image name.
             argv: the words after the image; None for the image's own command.
@@ -194,7 +203,8 @@ class RunVerbs(ChildVerbs):
         """
         streams = (stdin, stdout, stderr)
         how = _text(text, encoding, errors)
-        return RunProcess[Any](self._begin(image, argv, streams, how, timeout, options))
+        call = self._begin(image, argv, streams, how, timeout, options)
+        return RunProcess[Any](call, _empty(text))
 
     def start(
         self,
@@ -208,6 +218,13 @@ class RunVerbs(ChildVerbs):
         """Run a container in the background: it goes on when this program has ended.
 
         `containers`, `logs`, `stop`, `kill`, `wait` and `discard` are for those.
+
+        >>> container = client.start("alpine:3", ["sleep", "600"])
+        >>> client.kill(container, 9)
+        >>> client.wait(container)
+        137
+        >>> list(client.discard([container])) == [container]
+        True
 
         Args:
             image: an image name.
@@ -232,7 +249,11 @@ class RunVerbs(ChildVerbs):
         policy: Policy = "missing",
         **options: Unpack[ContainerOptions],
     ) -> dict[str, Any]:
-        """The runtime specification that `run` would use; the store stays as it is."""
+        """The runtime specification that `run` would use; the store stays as it is.
+
+        >>> client.spec("alpine:3", ["ls"], workdir="/tmp")["process"]["cwd"]
+        '/tmp'
+        """
         chosen = keywords.run_options(argv, options, self._collaborators.settings)
         document: dict[str, Any] = self._do(
             "spec", name=str(image), options=chosen, platform=platform, policy=policy
@@ -251,6 +272,8 @@ class RunVerbs(ChildVerbs):
         **options: Unpack[ContainerOptions],
     ) -> None:
         """An OCI bundle in a directory, with the options of a run applied.
+
+        >>> client.bundle("alpine:3", f"{directory}/bundle", ["ls"], network="none")
 
         Args:
             image: an image name.
@@ -309,3 +332,7 @@ class RunVerbs(ChildVerbs):
 
 def _text(text: bool, encoding: str, errors: str) -> dict[str, Any]:  # noqa: FBT001 - internal
     return {"encoding": encoding, "errors": errors} if text else {}
+
+
+def _empty(text: bool) -> str | bytes:  # noqa: FBT001 - internal
+    return "" if text else b""

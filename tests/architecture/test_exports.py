@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
 import json
 import subprocess
@@ -81,6 +83,27 @@ def test_every_error_has_an_exit_code(error: type[ImgfetchError]) -> None:
         assert expected, f"{error.__name__} is missing in EXIT_CODES"
         assert exitcodes.for_error(error("message")) == expected[0]
         assert 0 < expected[0] < 128
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    program = "import json, sys; before = set(sys.modules); import imgfetch; "
+    program += "print(json.dumps(sorted(set(sys.modules) - before)))"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
+    assert json.loads(output) == ["__future__", "imgfetch"]
+
+
+def test_what_is_exported_is_what_type_checkers_are_told() -> None:
+    tree = ast.parse(inspect.getsource(imgfetch))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    told = {
+        alias.name: f"{node.module}"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert set(imgfetch.__all__) == {*told, "__version__"}
+    for name, module in told.items():
+        assert getattr(imgfetch, name) is getattr(importlib.import_module(module), name)
 
 
 @pytest.mark.parametrize("module", ["imgfetch", "imgfetch.cli.main"])

@@ -42,7 +42,8 @@ def _nothing_is_left(client: Client) -> Iterator[None]:
     yield
     assert ProcessState.now() == before
     runs = Path(client.settings.store, "runs")
-    assert [path.name for path in runs.iterdir() if path.name not in {"names", "locks"}] == []
+    if runs.exists():  # made by the first run
+        assert {path.name for path in runs.iterdir()} <= {"names"}
 
 
 def wait_until_gone(marker: str) -> None:
@@ -85,9 +86,8 @@ def test_text_is_text_and_streams_may_be_one(client: Client) -> None:
         text=True,
         stderr=STDOUT,
     )
-    assert result.stdout is not None
     assert sorted(result.stdout) == sorted("äö\n")
-    assert result.stderr is None
+    assert not result.stderr
 
 
 def test_much_goes_in_and_out_byte_for_byte(client: Client) -> None:
@@ -106,7 +106,7 @@ def test_streams_are_files_too(client: Client, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"x")
     with (tmp_path / "in").open() as source, (tmp_path / "out").open("wb") as target:
         result = client.run(BUSYBOX, ["cat"], stdin=source, stdout=target)
-    assert (result.stdout, (tmp_path / "out").read_bytes()) == (None, b"x")
+    assert (result.stdout, (tmp_path / "out").read_bytes()) == (b"", b"x")
 
 
 # Failures

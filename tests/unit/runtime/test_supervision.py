@@ -80,19 +80,20 @@ def test_a_signal_waits_until_the_container_runs(tmp_path: Path) -> None:
 
 def test_as_many_signals_arrive_as_were_sent(tmp_path: Path) -> None:
     """R148: a second one is no other than the first."""
-    script = f"n=0; trap 'n=$((n+1)); [ $n = 3 ] && exit $n' INT; touch {tmp_path}/ready;"
-    script += "while :; do sleep 0.01; done"
+    # Standard signals don't queue up: each is sent when the one before has arrived.
+    counted = tmp_path / "counted"
+    script = f"n=0; trap 'n=$((n+1)); : >{counted}$n; [ $n = 3 ] && exit $n' INT;"
+    script += f": >{counted}0; while :; do sleep 0.01; done"
 
     def work() -> Outcome:
         with signals_blocked() as mask:
             pid = spawn(script, mask)
             sender = os.fork()
             if sender == 0:
-                while not (tmp_path / "ready").exists():
-                    time.sleep(0.01)
-                for _ in range(3):
+                for number in range(3):
+                    while not os.path.exists(f"{counted}{number}"):
+                        time.sleep(0.01)
                     os.kill(os.getppid(), signal.SIGINT)
-                    time.sleep(0.1)
                 os._exit(0)
             return Supervisor(pid, always).wait()
 
