@@ -22,6 +22,7 @@ from imgfetch.runtime.program import RuntimeProgram
 from imgfetch.runtime.runc import Stdio, runtime_options
 from imgfetch.runtime.supervision import Supervisor, signals_blocked
 from imgfetch.runtime.terminal import terminal_for
+from imgfetch.runtime.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +33,12 @@ _SIGNAL_BASE = 128
 PROCESS = "process.json"
 
 
-def join(container: Container) -> None:
+def join(container: Container) -> Watchdog:
     """Enter the namespaces that a container's supervisor is in; there is no way back.
+
+    Returns:
+        What ends all that is started, however this process ends: the namespaces are others',
+        and go on.
 
     Raises:
         StoreError: the container does not run.
@@ -47,7 +52,7 @@ def join(container: Container) -> None:
             message = f"container {container.container_id[:12]} can't be seen from here"
         raise StoreError(message)
     try:
-        _join(monitor, facts.monitor.pid, pid_namespace=facts.pid_namespace)
+        return _join(monitor, facts.monitor.pid, pid_namespace=facts.pid_namespace)
     except OSError as error:
         message = f"the namespaces of container {container.container_id[:12]} can't be entered"
         raise NamespaceError(message, actual=error.strerror) from error
@@ -55,7 +60,7 @@ def join(container: Container) -> None:
         os.close(monitor)
 
 
-def _join(monitor: int, pid: int, *, pid_namespace: bool) -> None:
+def _join(monitor: int, pid: int, *, pid_namespace: bool) -> Watchdog:
     with contextlib.ExitStack() as stack:
         children = -1
         if pid_namespace:
@@ -74,8 +79,11 @@ def _join(monitor: int, pid: int, *, pid_namespace: bool) -> None:
                 os.setgroups([])
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
+        # Root in there, who may kill whatever is started, and knows processes by our numbers.
+        watchdog = Watchdog.start()
         if pid_namespace:
             linux.setns(children, linux.CLONE_NEWPID)
+        return watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +94,14 @@ class Execution:
         container: runs, and its namespaces were joined.
         directory: with the process's description; the runtime's files go there too.
         search_path: PATH for the runtime.
+        watchdog: what `join` returned.
         stdio: what the process is connected to.
     """
 
     container: Container
     directory: Path
     search_path: str
+    watchdog: Watchdog
     stdio: Stdio = field(default_factory=Stdio)
 
     def run(self) -> int:
@@ -108,6 +118,7 @@ class Execution:
         facts = self.container.facts
         pid_file = self.directory / PID
         with contextlib.ExitStack() as stack:
+            stack.callback(self.watchdog.release)
             terminal = terminal_for(stack, interactive=self.stdio.interactive, tty=self.stdio.tty)
             mask = stack.enter_context(signals_blocked())
             if not self.stdio.tty:
@@ -125,8 +136,11 @@ class Execution:
                 signal_mask=mask,
                 pid_namespace=facts.pid_namespace,
                 joined=True,
+                watch=self.watchdog.watch,
             )
-            supervisor = Supervisor(start(launch), has_started=pid_file.exists)
+            supervisor = Supervisor(
+                start(launch), has_started=pid_file.exists, end=self.watchdog.kill_tree
+            )
             try:
                 outcome = supervisor.wait()
             except BaseException:

@@ -15,9 +15,11 @@ from imgfetch.errors import NamespaceError, RuntimeFailedError
 from imgfetch.fs import linux
 from imgfetch.lean import signal
 from imgfetch.lean.dataclasses import dataclass
-from imgfetch.lean.typing import NoReturn
+from imgfetch.lean.typing import TYPE_CHECKING, NoReturn
 from imgfetch.runtime.child import keep_descriptors, reset_signals
-from imgfetch.runtime.relay import take
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PROC_FLAGS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
 _REPORT_LIMIT = 4096
@@ -39,7 +41,9 @@ class Launch:
         terminal: becomes its terminal, and its standard descriptors; None for ours.
         signal_mask: signals blocked in it.
         pid_namespace: whether it gets one; see `imgfetch.runtime.mountinfo`.
-        joined: whether this process's children are in that namespace anyway.
+        joined: whether this process's children are in that namespace anyway: it does not
+            end with the runtime, nor the runtime with this process.
+        watch: told the process's id as soon as there is one.
     """
 
     argv: tuple[str, ...]
@@ -51,6 +55,7 @@ class Launch:
     signal_mask: frozenset[int] = frozenset()
     pid_namespace: bool = True
     joined: bool = False
+    watch: Callable[[int], None] | None = None
 
 
 def start(launch: Launch) -> int:
@@ -81,6 +86,8 @@ def start(launch: Launch) -> int:
         os.close(life_write)
         os.close(report_read)
         _run(launch, life_read, report_write)
+    if launch.watch:
+        launch.watch(child)
     os.close(life_read)
     os.close(report_write)
     with open(report_read, encoding="utf-8", errors="replace") as report:
@@ -96,16 +103,19 @@ def _run(launch: Launch, life: int, report: int) -> NoReturn:
     """Become the runtime."""
     step = "prctl"
     try:
-        if launch.pid_namespace:
+        if launch.pid_namespace and not launch.joined:
             linux.die_with_parent(signal.SIGKILL)
-            if _has_ended(life):
-                os._exit(1)
+        if _has_ended(life):
+            os._exit(1)
+        if launch.pid_namespace:
             step = "unshare"
             linux.unshare(linux.CLONE_NEWNS)
             step = _PROC_REFUSED
             linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
         step = launch.argv[0]
         if launch.terminal is not None:
+            from imgfetch.runtime.relay import take  # most have none
+
             take(launch.terminal)
         elif launch.own_group:
             os.setpgid(0, 0)

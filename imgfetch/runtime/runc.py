@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from imgfetch.lean import contextlib
-from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.dataclasses import dataclass, field, replace
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.runtime.cgroups import oom_kills, remove_leftover
 from imgfetch.runtime.errorstream import without_last_words
@@ -115,9 +115,8 @@ class Runc:
                     from imgfetch.runtime.standins import files_kept
 
                     stack.enter_context(files_kept())
-            pid = start(self._launch(container_id, bundle, mask, terminal))
-            if watchdog:
-                watchdog.watch(pid)
+            launch = self._launch(container_id, bundle, mask, terminal)
+            pid = start(replace(launch, watch=watchdog.watch) if watchdog else launch)
             supervisor = Supervisor(
                 pid,
                 has_started=pid_file.exists,

@@ -2,7 +2,8 @@
 
 In a pod ``/proc`` is masked, the runtime can't have a pid namespace of its own, and
 its death would leave the container alive. So a process in a session of its own waits
-for the supervisor's end, and kills whatever the runtime has started.
+for the supervisor's end, and kills whatever the runtime has started. The same is there for
+what is executed in a container that runs: the namespaces are that one's, and go on.
 """
 
 from __future__ import annotations

@@ -63,13 +63,13 @@ def execute(container: Container, command: Command, *, search_path: str, progres
         CommandError: it can't be started.
         RuntimeFailedError: the runtime failed.
     """
-    join(container)
+    watchdog = join(container)
     with _end_noticed(container):
         process = _process(container.path, command, progress)
         with _directory(container) as directory:
             replace_file(f"{directory / PROCESS}", json.dumps(process).encode())
             stdio = Stdio(command.interactive, command.tty)
-            return Execution(container, directory, search_path, stdio).run()
+            return Execution(container, directory, search_path, watchdog, stdio).run()
 
 
 @contextmanager

@@ -254,6 +254,24 @@ def test_a_signal_to_exec_reaches_its_command(plain_somebody: Somebody) -> None:
     assert process.returncode == 4
 
 
+def test_kill_9_of_exec_takes_its_command_with_it(anybody: Somebody, tmp_path: Path) -> None:
+    """R145: with all that it has started, of another user too; the container goes on."""
+    word = f"exec-{tmp_path.name}"
+    container = start(anybody, "--name", "box")
+    user = () if anybody.imgfetch.user and not anybody.imgfetch.user.has_subids else ("-u", "12")
+    process = anybody.imgfetch.start(
+        "exec", *user, "box", "sh", "-c", f"trap '' TERM; ({LOOP} # {word}\n) & echo {word}; {LOOP}"
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{word}\n".encode()
+    assert processes_with(word)
+    process.kill()
+    process.communicate(timeout=30)  # nobody has its output open any more
+    assert eventually(lambda: not processes_with(word))
+    assert listed(anybody)[container]["state"] == "running"
+    anybody.imgfetch("exec", "box", "true").succeeded()
+
+
 def test_exec_ends_with_the_container(subid_somebody: Somebody) -> None:
     start(subid_somebody, "--name", "box")
     process = subid_somebody.imgfetch.start("exec", "box", "sh", "-c", f"echo ready; {LOOP}")
