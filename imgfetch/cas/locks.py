@@ -27,7 +27,8 @@ class StoreLocks:
     Args:
         path: of the store.
         timeout: seconds to wait for another process that does not get on.
-        warn: told once when the file system has no locks.
+        warn: told for whom we have been waiting for long, and once when the file system
+            has no locks.
     """
 
     def __init__(self, path: str, timeout: float, warn: Callable[[str], None]) -> None:
@@ -35,6 +36,11 @@ class StoreLocks:
         self._store = path
         self._warn = warn
         self._warned = False
+        self._waits = {
+            "content": lock.LongWaits(warn, f"deleting content of {path}"),
+            "index": lock.LongWaits(warn, f"changing names in {path}"),
+            "fetching": lock.LongWaits(warn, "fetching the same content"),
+        }
 
     @property
     def path(self) -> str:
@@ -48,7 +54,9 @@ class StoreLocks:
         Raises:
             StoreLockedError: content is being deleted, and that does not end.
         """
-        with self._locked("content", shared=True, timeout=self.timeout):
+        with self._locked(
+            "content", shared=True, timeout=self.timeout, on_wait=self._telling("content")
+        ):
             yield
 
     @contextmanager
@@ -72,7 +80,7 @@ class StoreLocks:
         Raises:
             StoreLockedError: somebody else is, and does not end.
         """
-        with self._locked("index", timeout=self.timeout):
+        with self._locked("index", timeout=self.timeout, on_wait=self._telling("index")):
             yield
 
     @contextmanager
@@ -88,7 +96,13 @@ class StoreLocks:
             Whether there are locks here at all; if not, others may be fetching it as well.
         """
         name = _digest_name(digest)
-        with self._locked(name, timeout=lock.FOREVER, unlink=True, on_wait=on_wait) as held:
+        tell = self._waits["fetching"].on(self._lock_file(name))
+
+        def wait() -> None:
+            tell()
+            on_wait()
+
+        with self._locked(name, timeout=lock.FOREVER, unlink=True, on_wait=wait) as held:
             yield held
 
     def fetching_error(self, digest: Digest) -> StoreLockedError:
@@ -119,6 +133,9 @@ class StoreLocks:
                     )
                 )
             yield held
+
+    def _telling(self, name: str) -> Callable[[], None]:
+        return self._waits[name].on(self._lock_file(name))
 
     def _lock_file(self, name: str) -> str:
         return f"{self.path}/{name}.lock"

@@ -29,6 +29,8 @@ _OPEN = os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MODE = 0o600
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
+# Shorter waits are nothing that a person would wonder about.
+_LONG = 1.0
 # NFS without a lock daemon, Lustre without -o flock, some FUSE file systems.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ESTALE})
 
@@ -135,6 +137,45 @@ def _wait(
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
+class LongWaits:
+    """Says for whom one has been waiting for a while, once for each of them.
+
+    Args:
+        tell: what to say it to.
+        doing: what they are doing: ``fetching the same content``.
+    """
+
+    def __init__(self, tell: Callable[[str], None], doing: str) -> None:
+        self._tell = tell
+        self._doing = doing
+        self._told: set[str] = set()
+
+    def on(self, path: str) -> Callable[[], None]:
+        """The beginning of a wait for a lock: its ``on_wait``."""
+        since = time.monotonic()
+
+        def on_wait() -> None:
+            nonlocal since
+            if time.monotonic() - since < _LONG:
+                return
+            since = FOREVER
+            who = _who(path)
+            # Between threads of one process nobody needs to be told.
+            if who is not None and who not in self._told:
+                self._told.add(who)
+                self._tell(f"waiting for {who}, which is {self._doing}")
+
+        return on_wait
+
+
+def _who(path: str) -> str | None:
+    """Who holds a lock; None for this process itself."""
+    pids = holders(path)
+    if pids == [os.getpid()]:
+        return None
+    return f"process {', '.join(map(str, pids))}" if pids else "another process"
+
+
 def _names(path: str, status: os.stat_result) -> bool:
     try:
         named = os.stat(path, follow_symlinks=False)
@@ -145,12 +186,8 @@ def _names(path: str, status: os.stat_result) -> bool:
 
 def locked_error(path: str) -> StoreLockedError:
     """The error for a lock that is not given back, with who holds it as far as known."""
-    pids = holders(path)
-    who = f"process {', '.join(map(str, pids))}" if pids else "another process"
-    if pids == [os.getpid()]:
-        who = "this process itself"
     return StoreLockedError(
-        f"{path} is locked by {who}",
+        f"{path} is locked by {_who(path) or 'this process itself'}",
         hint="wait for it to end; if it is stopped, continue or kill it",
     )
 

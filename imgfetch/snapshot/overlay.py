@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from imgfetch.fs.lock import locked
+from imgfetch.fs.lock import LongWaits, locked
 from imgfetch.fs.space import no_space_told
 from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ class OverlaySnapshotter:
         self._locks = locks
         self._mapping = mapping
         self._unpacker = unpacker
+        self._waits = LongWaits(unpacker.progress.warn, "unpacking the same layers")
         self._held = Held(directory)
 
     def prepare(self, layers: Sequence[Layer]) -> None:
@@ -120,9 +121,10 @@ class OverlaySnapshotter:
             if descriptor is not None:
                 stack.callback(os.close, descriptor)
                 return True
-            lock = locked(f"{self._locks}/snapshot-{self._mapping.name}-{name}", unlink=True)
+            lock = f"{self._locks}/snapshot-{self._mapping.name}-{name}"
+            waiting = self._waits.on(lock)
             with contextlib.ExitStack() as attempt:
-                attempt.enter_context(lock)
+                attempt.enter_context(locked(lock, unlink=True, on_wait=waiting))
                 if not self._directory.exists(name):
                     stack.enter_context(attempt.pop_all())
                     return False

@@ -7,8 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 from imgfetch.cas.directory import LayoutStore
+from imgfetch.fs.lock import locked
 from imgfetch.oci.descriptor import Descriptor
 from tests.architecture.rules import ROOT
+from tests.support.cli import Imgfetch, imgfetch
+from tests.support.contents import File
+from tests.support.images import ImageBuilder
+
+__all__ = ["imgfetch"]
 
 PROCESSES = 8
 
@@ -81,6 +87,22 @@ def test_readers_never_see_half_an_index(tmp_path: Path) -> None:
     writers.finish()
     readers.finish()
     assert len(LayoutStore(store).entries()) == 40
+
+
+def test_for_whom_one_waits_is_said(tmp_path: Path, imgfetch: Imgfetch) -> None:
+    """R098."""
+    image = ImageBuilder().layer({"a": File("a")}).write(tmp_path / "layout", "localhost/a:1")
+    source = f"oci:{tmp_path}/layout:localhost/a:1"
+    imgfetch("pull", source).succeeded()
+    lock = imgfetch.store / "locks" / f"snapshot-root-{image.diff_ids[0].encoded}"
+    with locked(str(lock)):
+        waiting = imgfetch.start("pull", "--unpack", source)
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline().decode()
+    rest = waiting.communicate(timeout=60)[1].decode()
+    assert waiting.returncode == 0, rest
+    doing = "which is unpacking the same layers"
+    assert said == f"imgfetch: warning: waiting for process {os.getpid()}, {doing}\n"
 
 
 def test_content_that_all_want_is_transferred_once(tmp_path: Path) -> None:

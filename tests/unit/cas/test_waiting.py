@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,49 @@ from imgfetch.oci.descriptor import Descriptor
 from tests.support.incoming import DATA, Incoming
 from tests.support.sources import RecordedProgress
 from tests.support.store_files import lock_file, partial_file
+
+HOLD = (
+    "import sys; from imgfetch.fs.lock import locked\n"
+    "with locked(sys.argv[1]): print(flush=True); sys.stdin.read()"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "doing"),
+    [("content", "deleting content of"), ("index", "changing names in"), ("", "fetching the same")],
+)
+def test_for_whom_one_waits_is_said_once(
+    tmp_path: Path,
+    incoming: Incoming,
+    monkeypatch: pytest.MonkeyPatch,
+    progress: RecordedProgress,
+    name: str,
+    doing: str,
+) -> None:
+    """R098."""
+    monkeypatch.setattr("imgfetch.fs.lock._LONG", 0.01)
+    warnings: list[str] = []
+    holders: list[subprocess.Popen[bytes]] = []
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        holders[-1].kill()
+
+    store = LayoutStore(tmp_path / "store", warn=warn)
+    with store.lease():
+        fetching = lock_file(store, incoming.descriptor)
+    path = Path(store.path, "locks", f"{name}.lock") if name else fetching
+    for _ in range(2):
+        argv = [sys.executable, "-c", HOLD, str(path)]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            holders.append(holder)
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            store.ingest(incoming.content, progress)
+            store.tag("name", incoming.descriptor)
+        assert warnings[-1].startswith(f"waiting for process {holder.pid}, which is {doing}")
+        store.discard(incoming.descriptor.digest)
+    assert len(warnings) == 2
 
 
 class TestWaiting:
@@ -46,12 +90,8 @@ class TestWaiting:
         self, store: LayoutStore, incoming: Incoming, progress: RecordedProgress
     ) -> None:
         path = str(lock_file(store, incoming.descriptor))
-        script = (
-            "import sys; from imgfetch.fs.lock import locked\n"
-            "with locked(sys.argv[1]): print(flush=True); sys.stdin.read()"
-        )
         with subprocess.Popen(
-            [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as holder:
             assert holder.stdout is not None
             holder.stdout.readline()
