@@ -117,7 +117,7 @@ def _data(tree: ImageTree) -> dict[str, Any]:
             columns[column].append(value)
     return {
         "layers": [
-            {"size": step.layer.size, "wasted": step.layer.wasted, "command": _command(step)}
+            {"size": step.layer.size, "command": _command(step)}
             for step in tree.steps
             if step.layer is not None
         ],

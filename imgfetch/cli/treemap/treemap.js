@@ -231,7 +231,8 @@
       const wasted = node.children ? node.wasted * 2 > node.size : node.fate;
       const lead = node.children ? (wasted ? node.gone : node.kept) : node;
       paint(made, lead.layer, lead.fate).classList.add("leaf");
-      if (width > 46 && height > 20) made.append(label(node, width > 68 && height > 38));
+      const room = Math.min(7 * node.name.length + 12, node.rest ? 96 : 64);
+      if (width > room && height > 20) made.append(label(node, width > 68 && height > 38));
     }
     if (node.children) made.classList.add("zooms");
   };
@@ -427,25 +428,28 @@
 
   // What the tables show in figures, as bars; their numbers lead to the map.
 
-  const parts = (made, kept, wasted, layer) => {
-    const first = paint(element("i"), layer, 0);
-    const second = element("i", "removed");
-    first.style.flex = `${kept} 0 0px`;
-    second.style.flex = `${wasted} 0 0px`;
-    made.append(...[kept && first, wasted && second].filter(Boolean));
+  const parts = (made, sizes, layer) => {
+    sizes.forEach((size, fate) => {
+      if (!size) return;
+      const part = paint(element("i"), layer, fate);
+      part.style.flex = `${size} 0 0px`;
+      made.append(part);
+    });
     return made;
   };
 
   const decorate = () => {
     const most = Math.max(...data.layers.map((layer) => layer.size), 1);
-    data.layers.forEach(({ size, wasted, command }, number) => {
-      const piece = element("div", "", parts(element("span"), size - wasted, wasted, number), String(number + 1));
+    const sizes = data.layers.map(() => [0, 0, 0]);
+    data.files.size.forEach((size, at) => { sizes[data.files.layer[at]][data.files.fate[at]] += size; });
+    data.layers.forEach(({ size, command }, number) => {
+      const piece = element("div", "", parts(element("span"), sizes[number], number), String(number + 1));
       piece.style.flex = `${Math.max(size, 1)} 0 0px`;
       piece.title = `Layer ${number + 1}, ${bytes(size)}: ${command}`;
       find("strip").append(piece);
       find("ramp").append(paint(element("i"), number, 0));
       const row = document.querySelector(`tr[data-layer="${number}"]`);
-      const bar = parts(element("div", "bar"), size - wasted, wasted, number);
+      const bar = parts(element("div", "bar"), sizes[number], number);
       bar.style.width = `${(100 * size) / most}%`;
       row.cells[1].append(bar);
       if (!size) return;
