@@ -34,6 +34,8 @@ _COMPLETION = "_IMGFETCH_COMPLETE"
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
     _ensure_standard_streams()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see `imgfetch.cli`
     for number in _ENDING:
         # Python's default for both skips every `finally`.
         signal.signal(number, _interrupt)
