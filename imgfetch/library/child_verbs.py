@@ -187,9 +187,8 @@ class ChildVerbs(ImageVerbs, StoreVerbs, ArchiveVerbs):
         """Find out what works on this machine, with this store; runs a container to see.
 
         Args:
-            registries: to be asked; those of images in the store by default. None is when
-                the settings say offline.
-            known: what was found before, of the settings for example.
+            registries: to be asked; those of images in the store by default.
+            known: what was found before.
         """
         found: Diagnosis = self._do("doctor", registries=tuple(registries), known=tuple(known))
         return found

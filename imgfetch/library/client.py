@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from imgfetch.client.collaborators import Collaborators
 from imgfetch.client.container_verbs import ContainerVerbs
+from imgfetch.client.content_verbs import ContentVerbs
 from imgfetch.client.registry_verbs import RegistryVerbs
 from imgfetch.errors import UsageError
 from imgfetch.interfaces import NoProgress
@@ -60,7 +61,7 @@ class SettingsKeywords(TypedDict, total=False):
     retries: int
 
 
-class Client(RunVerbs, ExecVerbs, ContainerVerbs, RegistryVerbs):
+class Client(RunVerbs, ExecVerbs, ContainerVerbs, RegistryVerbs, ContentVerbs):
     """Everything that can be done with images, for one store.
 
     >>> with imgfetch.Client() as client:

@@ -13,6 +13,8 @@ import pytest
 
 import imgfetch
 from imgfetch import PIPE, STDOUT, Client
+from imgfetch.client.archives import Exporting
+from imgfetch.client.bundles import Unpacking
 from tests.support.programs import (
     BUSYBOX,
     STENCIL,
@@ -24,7 +26,7 @@ from tests.support.programs import (
     write_images,
 )
 from tests.support.runner import containers
-from tests.support.users import User
+from tests.support.users import PATH, User
 
 THREADS = 8
 
@@ -44,6 +46,14 @@ def _nothing_is_left(client: Client) -> Iterator[None]:
     runs = Path(client.settings.store, "runs")
     if runs.exists():  # made by the first run
         assert {path.name for path in runs.iterdir()} <= {"names"}
+
+
+def readable(layout: Path) -> Path:
+    """A layout with images, for everybody."""
+    write_images(layout)
+    for path in (layout, *layout.rglob("*")):
+        path.chmod(0o755)
+    return layout
 
 
 def wait_until_gone(marker: str) -> None:
@@ -318,44 +328,77 @@ def test_what_a_callback_raises_ends_the_work(
         other.run(f"oci:{tmp_path}/layout:{BUSYBOX}", ["sleep", "60"])
 
 
+# Other verbs
+
+
+def test_what_takes_a_process_of_its_own_gets_one(client: Client, tmp_path: Path) -> None:
+    """The autouse fixture looks whether this process has stayed as it was."""
+    assert client.doctor().works
+    assert client.check(repair=True) == []
+    assert client.collect().snapshots == ()
+    client.export(BUSYBOX, str(tmp_path / "x.erofs"), Exporting(form="erofs"))
+    client.unpack(BUSYBOX, str(tmp_path / "rootfs"), unpacking=Unpacking(rootfs_only=True))
+    assert (tmp_path / "x.erofs").stat().st_size > 0
+    assert (tmp_path / "rootfs" / "bin" / "busybox").stat().st_size > 0
+    with pytest.raises(imgfetch.UsageError, match="keeps what it wrote"):
+        client.start(BUSYBOX, ["true"], keep=True)
+
+
 # The end of the program
 
 HOLDER = """
 import sys, threading, imgfetch
-store, name, marker = sys.argv[1:]
-client = imgfetch.Client(imgfetch.Settings(store, network="none", environment={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}))
+path, store, image, marker, userns = sys.argv[1:]
+client = imgfetch.Client(
+    imgfetch.Settings(store, network="none", environment={"PATH": path})
+)
 script = f'trap "" TERM HUP INT QUIT; echo up; {marker}'
 def hold():
-    with client.popen(name, ["sh", "-c", script], stdout=imgfetch.PIPE, userns="keep-id" if "keep" in marker else None) as process:
+    with client.popen(
+        image, ["sh", "-c", script], stdout=imgfetch.PIPE, userns=userns
+    ) as process:
         print(process.stdout.readline().decode(), end="", flush=True)
         process.wait()
 threading.Thread(target=hold).start()
-"""  # noqa: E501 - a program
+"""
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_containers_end_with_the_program_however_that_ends(client: Client, number: int) -> None:
-    """R145: though they ignore every signal they can; and their directories go too."""
+def end_of_a_program(
+    number: int, store: Path, image: str, userns: str = "auto", user: User | None = None
+) -> None:
     marker = f"sleep 63{os.getpid()}.5"
-    program = start_program(HOLDER, client.settings.store, BUSYBOX, marker)
-    with program:
+    arguments = (PATH, store, image, marker, userns)
+    with start_program(HOLDER, *arguments, user=user) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"up\n", program.communicate()
         assert containers(marker)
         program.send_signal(number)
         assert program.wait() == -number
-    wait_until_gone(marker)
-    runs = Path(client.settings.store, "runs")
     deadline = time.monotonic() + 30
-    while {path.name for path in runs.iterdir()} - {"names"}:
-        assert time.monotonic() < deadline
+    while containers(marker) or {path.name for path in Path(store, "runs").iterdir()} - {"names"}:
+        assert time.monotonic() < deadline, "something is left"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_containers_end_with_the_program_however_that_ends(client: Client, number: int) -> None:
+    """R145: though they ignore every signal they can; and their directories go too."""
+    end_of_a_program(number, Path(client.settings.store), BUSYBOX)
+
+
+def test_so_do_those_of_ordinary_users_where_root_inside_is_somebody_else(
+    subid_user: User,
+) -> None:
+    """R145: the kernel lets nobody send signals to other users' processes."""
+    directory = subid_user.directory("killed")
+    image = f"oci:{readable(directory / 'layout')}:{BUSYBOX}"
+    end_of_a_program(signal.SIGKILL, directory / "store", image, "keep-id", subid_user)
 
 
 ORDINARY = """
 import sys, threading, imgfetch
-layout, store, name = sys.argv[1:]
-settings = imgfetch.Settings(store, network="none", environment={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"})
+path, layout, store, name = sys.argv[1:]
+settings = imgfetch.Settings(store, network="none", environment={"PATH": path})
 with imgfetch.Client(settings) as client:
     [pinned] = client.pull(f"oci:{layout}:{name}", unpack=True)
     results = []
@@ -376,14 +419,14 @@ with imgfetch.Client(settings) as client:
     client.remove(name)
     assert client.prune().blobs
     print("all of it")
-"""  # noqa: E501 - a program
+"""
 
 
 def test_ordinary_users_have_all_of_it(any_user: User) -> None:
     directory = any_user.directory("library")
     write_images(directory / "layout")
     os.system(f"chmod -R a+rX {directory}/layout")  # noqa: S605 - a path of ours
-    with start_program(ORDINARY, directory / "layout", directory / "store", BUSYBOX,
+    with start_program(ORDINARY, PATH, directory / "layout", directory / "store", BUSYBOX,
                        user=any_user) as program:  # fmt: skip
         output, errors = program.communicate(timeout=100)
     assert (program.returncode, output) == (0, b"all of it\n"), errors.decode()
