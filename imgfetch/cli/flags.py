@@ -27,6 +27,12 @@ GLOBAL = (
         "none",
         text="How progress is shown, on stderr.",
     ),
+    choice(
+        "--log-format",
+        "text",
+        "json",
+        text="How errors, warnings and progress are written.  [env: IMGFETCH_LOG_FORMAT]",
+    ),
     flag("-q", "--quiet", text="Errors only.", default=None),
     Option("count", ("-v", "--verbose"), "More about errors; twice: tracebacks.", default=0),
 )

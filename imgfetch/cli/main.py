@@ -66,7 +66,7 @@ def invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         status = exitcodes.SIGNAL_BASE + signal.SIGPIPE
     except ImgfetchError as failure:
-        status = _failed(failure, invocation.command, verbose=invocation.verbose)
+        status = _failed(failure, invocation)
     except Exception as failure:  # noqa: BLE001 - the last line of defence: reported as a bug
         status = _bug(failure, invocation.command, verbose=invocation.verbose)
     return status
@@ -88,18 +88,25 @@ def _dispatch(arguments: Sequence[str], invocation: Invocation) -> int:
     return run(invocation, understood.reference, understood.arguments, understood.values)
 
 
-def _failed(failure: ImgfetchError, command: str | None, *, verbose: int) -> int:
-    if verbose >= _TRACEBACK:
+def _failed(failure: ImgfetchError, invocation: Invocation) -> int:
+    if invocation.verbose >= _TRACEBACK:
         _traceback(failure)
-    output.error(failure)
-    status = exitcodes.for_error(failure)
+    status = _status(failure, invocation.command)
+    if invocation.log_format == "json":
+        output.error_event(failure, status)
+    else:
+        output.error(failure)
+    return status
+
+
+def _status(failure: ImgfetchError, command: str | None) -> int:
     if command in exitcodes.CONTAINER_COMMANDS and isinstance(failure, CommandError):
         return failure.status
     if command in exitcodes.CONTAINER_COMMANDS and not isinstance(
         failure, InterruptedBySignalError
     ):
         return exitcodes.RUN_FAILED
-    return status
+    return exitcodes.for_error(failure)
 
 
 def _bug(failure: Exception, command: str | None, *, verbose: int) -> int:

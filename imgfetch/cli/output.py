@@ -112,6 +112,22 @@ def error(failure: ImgfetchError) -> None:
         message(f"  {line}")
 
 
+def error_event(failure: ImgfetchError, status: int) -> None:
+    """An error as a JSON object: ``event``, ``kind``, ``status``, and what `error` prints."""
+    import json
+
+    event = {
+        "event": "error",
+        "kind": type(failure).__name__,
+        "status": status,
+        "message": failure.message,
+        "expected": failure.expected,
+        "actual": failure.actual,
+        "hint": failure.hint,
+    }
+    message(json.dumps(event))
+
+
 def human_size(size: int) -> str:
     """A size as docker prints it, in units of 1024."""
     value = float(size)

@@ -132,6 +132,7 @@ SETTINGS: dict[str, _Setting] = {
     "progress": _Setting(
         _one_of("auto", "tty", "plain", "json", "none"), "IMGFETCH_PROGRESS", default="auto"
     ),
+    "log_format": _Setting(_one_of("text", "json"), "IMGFETCH_LOG_FORMAT", default="text"),
     "quiet": _Setting(_boolean, default=False),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from imgfetch.cli.main import invoke
 
 _MAIN = [sys.executable, "-c", "from imgfetch.cli.main import main; main()"]
 
@@ -87,3 +90,22 @@ def test_closed_streams_are_not_taken_for_files_of_ours(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_errors_are_objects_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str
+) -> None:
+    words = ["--store", str(tmp_path / "store"), "resolve", "no such\x1b"]
+    if way == "flag":
+        words = ["--log-format", "json", *words]
+    else:
+        monkeypatch.setenv("IMGFETCH_LOG_FORMAT", "json")
+    assert invoke(words) == 3
+    [line] = capsys.readouterr().err.splitlines()
+    event = json.loads(line)
+    assert (event["event"], event["kind"], event["status"]) == ("error", "InvalidReferenceError", 3)
+    assert event["message"].startswith("invalid reference")
+    assert event.keys() == {
+        "event", "kind", "status", "message", "expected", "actual", "hint",
+    }  # fmt: skip
