@@ -52,6 +52,12 @@ def test_the_reference_is_right(names: dict[str, Any]) -> None:
     assert check(parser.get_doctest(text, names, REFERENCE.name, str(REFERENCE), 0)) > 30
 
 
+def test_so_is_the_readme(names: dict[str, Any]) -> None:
+    text = (CHECKOUT / "README.md").read_text("utf-8")
+    section = text.partition("## From Python\n")[2].partition("\n## ")[0]
+    assert check(doctest.DocTestParser().get_doctest(section, names, "README.md", None, 0)) > 3
+
+
 def test_docstrings_are_right(names: dict[str, Any]) -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
     found = 0
