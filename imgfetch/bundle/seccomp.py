@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from imgfetch.errors import InvalidOptionError
-from imgfetch.lean import json, re
+from imgfetch.lean import json
 from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ _SCMP_ARCH: Final = {
 # Profiles of podman name errors; the runtimes want numbers.
 _ERRNOS: Final = {"EPERM": 1, "EINVAL": 22, "ENOSYS": 38, "EACCES": 13, "ENOTSUP": 95}
 _TOP_LEVEL: Final = ("flags", "listenerPath", "listenerMetadata")
-_VERSION: Final = re.compile(r"([0-9]{1,5})\.([0-9]{1,5})", re.ASCII)
+_DIGITS: Final = "0123456789"
+_LONGEST: Final = 10
 
 
 def read_profile(choice: str) -> bytes | None:
@@ -136,11 +137,13 @@ class _Here:
 
 
 def _version(release: str) -> tuple[int, int]:
-    match = _VERSION.match(release)
-    if match is None:
+    # Without a regular expression: loading those takes longer than all of this module's work.
+    major, _, rest = release.partition(".")
+    minor = rest[: len(rest) - len(rest.lstrip(_DIGITS))]
+    if not major or major.strip(_DIGITS) or not minor or len(major + minor) > _LONGEST:
         message = f"no kernel version: {release!r}"
         raise ValueError(message)
-    return int(match[1]), int(match[2])
+    return int(major), int(minor)
 
 
 def _architectures(document: Mapping[str, Any], native: str) -> list[str]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 # docker's minId and maxId.
 _ID_LIMIT = 2**31 - 1
-_DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}\$?", re.ASCII)
 
 FILE_LIMIT = 10 << 20
@@ -80,7 +79,7 @@ def parse_user(text: str) -> tuple[int | str, int | str | None]:
 
 
 def _id_or_name(text: str, part: str) -> int | str:
-    if _DIGITS.fullmatch(part):
+    if part.isascii() and part.isdigit():
         # int() of a very long number raises ValueError.
         if len(part) <= 10 and int(part) <= _ID_LIMIT:  # noqa: PLR2004 - digits of the limit
             return int(part)
@@ -185,7 +184,7 @@ def _lines(raw: bytes, what: str, least: int) -> Iterator[list[str]]:
 
 
 def _number(text: str) -> int | None:
-    if not _DIGITS.fullmatch(text) or len(text) > 10:  # noqa: PLR2004 - digits of the limit
+    if not (text.isascii() and text.isdigit()) or len(text) > 10:  # noqa: PLR2004 - digits of the limit
         return None
     number = int(text)
     return number if number <= _ID_LIMIT else None

@@ -152,11 +152,19 @@ def _environment(values: Mapping[str, Any], caller: Caller) -> tuple[tuple[str, 
     return tuple(variables)
 
 
+def _given(values: Mapping[str, Any], *names: str) -> bool:
+    """Whether there is anything to parse: the grammars of what nobody uses are not loaded."""
+    return any(values[name] is not None and values[name] != () for name in names)
+
+
 def _files(values: Mapping[str, Any], caller: Caller) -> FileOptions:
+    from imgfetch.bundle.options import FileOptions
+
+    if not _given(values, "volume", "mount", "tmpfs", "device", "secret", "shm_size"):
+        return FileOptions(read_only=values["read_only"])
     from imgfetch.bundle.addresses import parse_device
     from imgfetch.bundle.grammar import parse_size
     from imgfetch.bundle.mounts import parse_mount, parse_secret, parse_tmpfs, parse_volume
-    from imgfetch.bundle.options import FileOptions
 
     given: dict[str, Any] = {}
     if values["shm_size"] is not None:
@@ -175,13 +183,16 @@ def _files(values: Mapping[str, Any], caller: Caller) -> FileOptions:
 
 
 def _network(values: Mapping[str, Any], mode: str) -> NetworkOptions:
-    from imgfetch.bundle import addresses
-    from imgfetch.bundle.grammar import parse_hostname
     from imgfetch.bundle.options import NetworkOptions
 
     if mode not in {"auto", "private", "host", "none"}:
         message = f"invalid network {mode!r}"
         raise InvalidOptionError(message, expected="auto, private, host or none")
+    if not _given(values, "hostname", "publish", "add_host", "dns", "dns_search", "dns_option"):
+        return NetworkOptions(mode, publish_all=values["publish_all"])  # type: ignore[arg-type]  # one of the four
+    from imgfetch.bundle import addresses
+    from imgfetch.bundle.grammar import parse_hostname
+
     hostname = values["hostname"]
     return NetworkOptions(
         mode=mode,  # type: ignore[arg-type]  # one of the four

@@ -6,7 +6,7 @@ import os
 
 from imgfetch.cli import flags, output
 from imgfetch.cli.run_options import parse_here
-from imgfetch.lean.contextlib import ExitStack
+from imgfetch.lean.contextlib import ExitStack, closing
 from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,27 +42,25 @@ def run(
             record.image = reference
         options = parse_here(invocation, values, arguments)
         flags = {name: values[name] for name in _SETTINGS}
-        client = invocation.client(**flags)
-        stack.enter_context(client)
         supervision = _supervision(values, record)
+        platform, policy = values["platform"], values["policy"]
         if values["detach"]:
+            client = stack.enter_context(invocation.client(**flags))
             container_id = client.start(
                 reference,
                 options,
                 supervision=supervision,
                 remove=values["rm"],
-                platform=values["platform"],
-                policy=values["policy"],
+                platform=platform,
+                policy=policy,
             )
             output.result(container_id)
             return 0
-        return client.run(
-            reference,
-            options,
-            supervision=supervision,
-            platform=values["platform"],
-            policy=values["policy"],
-        )
+        from imgfetch.client import running
+
+        # Of a client's verbs, this one starts often enough to be had by itself.
+        with_ = stack.enter_context(closing(invocation.collaborators(**flags)))
+        return running.run(with_, reference, options, supervision, platform=platform, policy=policy)
 
 
 def _supervision(values: Mapping[str, Any], record: RunRecord | None) -> Supervision:

@@ -152,11 +152,14 @@ class Collaborators:
         opener = self.remote(name)
         if opener is None or not isinstance(name, RegistryName):
             return opener
-        from imgfetch.workflow.unchanged import unless_unchanged
 
-        return lambda: unless_unchanged(
-            self._registry_source(name.reference), name.reference, target, target
-        )
+        def open_source() -> Source:
+            from imgfetch.workflow.unchanged import unless_unchanged
+
+            source = self._registry_source(name.reference)
+            return unless_unchanged(source, name.reference, target, target)
+
+        return open_source
 
     def obtain(
         self,

@@ -12,7 +12,6 @@ from imgfetch.fs.lock import locked
 from imgfetch.fs.space import no_space_told
 from imgfetch.lean.typing import TYPE_CHECKING, Final
 from imgfetch.snapshot.directory import TREE, Held
-from imgfetch.snapshot.duplicate import copy_tree
 from imgfetch.snapshot.stack import ROOTFS, unmount_stack
 from imgfetch.snapshot.unpacker import chain_names
 
@@ -81,6 +80,8 @@ class FlatSnapshotter:
         Raises:
             NoSpaceError: no space or inodes left.
         """
+        from imgfetch.snapshot.duplicate import copy_tree  # most runs copy nothing
+
         root = directory / ROOTFS
         make_directory(f"{root}", 0o755)
         for name in self.stack(layers):

@@ -7,8 +7,6 @@ an interrupted pull never leaves a name for half an image.
 from __future__ import annotations
 
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.workflow.ingest import ingest
-from imgfetch.workflow.parallel import for_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +43,11 @@ def fetch_all(
             missing.append(descriptor)
     # Before anything is fetched: each alone may fit where all together do not.
     store.require_space(missing)
+
+    if not missing:
+        return
+    from imgfetch.workflow.ingest import ingest
+    from imgfetch.workflow.parallel import for_each
 
     def fetch(descriptor: Descriptor, progress: Progress) -> None:
         ingest(descriptor, source=source, store=store, progress=progress)

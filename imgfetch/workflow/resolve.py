@@ -15,7 +15,6 @@ from imgfetch.oci.document import CONFIG_LIMIT, MANIFEST_LIMIT
 from imgfetch.oci.image import Image, check_is_image
 from imgfetch.oci.manifest import Index, Manifest, parse
 from imgfetch.oci.platform import Platform, select
-from imgfetch.workflow.ingest import ingest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,6 +100,8 @@ class Documents:
         return self._store.read(descriptor, limit)
 
     def _fetch(self, descriptor: Descriptor, source: Source) -> None:
+        from imgfetch.workflow.ingest import ingest  # a warm run takes nothing in
+
         ingest(descriptor, source=source, store=self._store, progress=self._progress)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from imgfetch.errors import NotInStoreError
 from imgfetch.interfaces import Unverified
 from imgfetch.lean.typing import TYPE_CHECKING, NoReturn
-from imgfetch.workflow.verified import read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,6 +88,8 @@ class StoredContentSource(StoredSource):
         """See `imgfetch.interfaces.Source`."""
 
         def chunks(offset: int) -> Generator[bytes, None, None]:
+            from imgfetch.workflow.verified import read_verified
+
             position = 0
             for chunk in read_verified(self._store, descriptor):
                 skipped = min(max(offset - position, 0), len(chunk))
