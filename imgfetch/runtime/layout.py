@@ -6,6 +6,7 @@
               pid           made by the runtime when the container's process runs
               log           the runtime's errors, a JSON object a line
               state/        the runtime's own
+              images/<n>/   root filesystems of the images that are mounted
               rootfs, upper, work and l belong to the snapshotter
 
 Of detached containers only, see `imgfetch.runtime.containers`::
@@ -23,6 +24,7 @@ from imgfetch.lean.typing import Final
 CONFIG: Final = "config.json"
 PID: Final = "pid"
 LOG: Final = "log"
+IMAGES: Final = "images"
 STATE: Final = "state"
 EXIT: Final = "exit.json"
 """How it ended. While it is there, the run is kept."""

@@ -20,6 +20,7 @@ from imgfetch.fs.atomic import make_directories, make_directory, write_all
 from imgfetch.fs.lock import locked
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.rootdir import RootDir
+from imgfetch.runtime.layout import IMAGES
 from imgfetch.snapshot.duplicate import copy_tree
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class MountMaker:
         """
         with RootDir.open(root) as tree:
             mounts = [
-                self._planned(mount, tree, root, f"{directory}/images/{number}")
+                self._planned(mount, tree, root, f"{directory}/{IMAGES}/{number}")
                 for number, mount in enumerate(files.mounts)
             ]
         secrets = tuple(
@@ -122,7 +123,7 @@ class MountMaker:
         with RootDir.open(root) as tree:
             for number, mount in enumerate(files.mounts):
                 if isinstance(mount, ImageMount):
-                    place = Path(f"{directory}/images/{number}")
+                    place = Path(f"{directory}/{IMAGES}/{number}")
                     make_directories(f"{place}")
                     stack.callback(self.snapshotter.unmount, place)
                     self.snapshotter.mount(self.images[mount.reference].layers, place)

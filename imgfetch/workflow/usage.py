@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgfetch.fs.claim import claim_abandoned
-from imgfetch.runtime.layout import DETACHED, EXIT
+from imgfetch.runtime.layout import DETACHED, EXIT, IMAGES
 from imgfetch.snapshot.overlayfs import LINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from imgfetch.oci.digest import Digest
     from imgfetch.workflow.images import StoredImage, StoredPlatform
@@ -46,10 +47,10 @@ def _latest(times: Iterable[float | None]) -> float | None:
 
 
 def running(runs: str) -> dict[str, list[str]]:
-    """The ids of containers by the topmost snapshot that each is mounted on.
+    """The ids of containers by the topmost snapshots that are mounted for each.
 
-    Those that run, and those that have ended and are kept. Containers with a copy of their
-    image's files need nothing of it any more.
+    Of its own image, and of those that it mounts. Those that run, and those that have ended
+    and are kept. Containers with a copy of their image's files need nothing of it any more.
 
     Args:
         runs: absolute path of the store's ``runs``.
@@ -61,14 +62,23 @@ def running(runs: str) -> dict[str, list[str]]:
     by_snapshot: dict[str, list[str]] = {}
     for container_id in found:
         path = f"{runs}/{container_id}"
-        try:
-            links = os.readlink(f"{path}/{LINKS}")
-        except OSError:
-            continue
-        if any(os.path.lexists(f"{path}/{one}") for one in (EXIT, DETACHED)) or _is_alive(path):
-            snapshot = os.path.basename(os.path.dirname(links))
-            by_snapshot.setdefault(snapshot, []).append(container_id)
+        snapshots = set(_mounted(path))
+        if snapshots and (
+            any(os.path.lexists(f"{path}/{one}") for one in (EXIT, DETACHED)) or _is_alive(path)
+        ):
+            for snapshot in snapshots:
+                by_snapshot.setdefault(snapshot, []).append(container_id)
     return by_snapshot
+
+
+def _mounted(run: str) -> Iterator[str]:
+    """The topmost snapshots that are mounted in the directory of a run."""
+    places = [run]
+    with suppress(OSError):
+        places += [f"{run}/{IMAGES}/{number}" for number in os.listdir(f"{run}/{IMAGES}")]
+    for place in places:
+        with suppress(OSError):
+            yield os.path.basename(os.path.dirname(os.readlink(f"{place}/{LINKS}")))
 
 
 def _is_alive(path: str) -> bool:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 from tests.e2e.moving import Moving, names
@@ -16,6 +17,7 @@ from tests.support.busybox import busybox_builder
 from tests.support.cli import Imgfetch
 from tests.support.images import File, ImageBuilder
 from tests.support.mounts import read_only, small_tmpfs
+from tests.support.tools import require_tool
 from tests.support.trees import snapshot_tree
 
 
@@ -23,18 +25,21 @@ class TestInUse:
     def test_a_running_containers_image_stays(self, anybody: Somebody) -> None:
         """R102."""
         imgfetch, image = anybody.imgfetch, anybody.published.settings
+        mounted = anybody.published.layered
         process = imgfetch.start(
-            "run", "-i", "--network", "none", image, "sh", "-c", "echo ready; cat",
+            "run", "-i", "--network", "none", "--mount", f"type=image,src={mounted},dst=/mnt",
+            image, "sh", "-c", "echo ready; cat",
             stdin=subprocess.PIPE,
         )  # fmt: skip
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == b"ready\n"
-            said = imgfetch("rmi", image).exited(11)
-            assert f"{image} is used by container" in said.errors
+            for used in (image, mounted):
+                said = imgfetch("rmi", used).exited(11)
+                assert f"{used} is used by container" in said.errors
             dry = imgfetch("prune", "--max-size", "0", "--dry-run", "--format", "json")
             doomed = json.loads(dry.succeeded().stdout)["names"]
-            assert image not in doomed
+            assert not {image, mounted} & set(doomed)
             assert anybody.published.stencil in doomed
             # Another name keeps it, so this one may go.
             imgfetch("tag", image, "other:1").succeeded()
@@ -227,13 +232,32 @@ def test_sixteen_pulls_while_prune_runs_in_a_loop(imgfetch: Imgfetch, moving: Mo
     with concurrent.futures.ThreadPoolExecutor(17) as threads:
         pruning = threads.submit(prune)
         try:
-            pulls = [threads.submit(imgfetch, "pull", one) for one in [*references, *references]]
-            for pull in pulls:
-                pull.result().succeeded()
+            pulls = [
+                threads.submit(imgfetch, "--progress", "json", "pull", one)
+                for one in [*references, *references]
+            ]
+            said = [
+                line for pull in pulls for line in pull.result().succeeded().errors.splitlines()
+            ]
         finally:
             stop = True
         assert pruning.result() > 0
     assert names(imgfetch) == references
+    events = [event for event in map(json.loads, said) if event["event"] == "progress"]
+    fetched = Counter(event["digest"] for event in events if event["stage"] == "done")
+    blobs = {f"sha256:{path.name}" for path in (imgfetch.store / "blobs/sha256").iterdir()}
+    assert fetched == dict.fromkeys(blobs, 1)
     imgfetch("fsck").succeeded()
     imgfetch("prune").succeeded()
     imgfetch("fsck").succeeded()
+    assert set(_output("umoci", "ls", "--layout", imgfetch.store).split()) == set(references)
+    for reference, digest in references.items():
+        shown = json.loads(_output("skopeo", "inspect", f"oci:{imgfetch.store}:{reference}"))
+        assert shown["Digest"] == digest
+
+
+def _output(*argv: str | Path) -> str:
+    program, *words = argv
+    return subprocess.run(
+        [require_tool(str(program)), *words], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
