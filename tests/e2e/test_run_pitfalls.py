@@ -71,11 +71,9 @@ def may_raise_limits() -> bool:
     return bool(int(effective.split()[1], 16) >> 24 & 1)
 
 
-@pytest.mark.parametrize("count", [60, 300])
-def test_p07_many_layers_below_a_path_with_every_special_character(
-    myself: Somebody, count: int
-) -> None:
+def test_p07_many_layers_below_a_path_with_every_special_character(myself: Somebody) -> None:
     """P07: the kernel cuts mount options at a page, and splits them at ``:`` and ``,``."""
+    count = 130  # docker has no more than 127
     builder = busybox_builder()
     for number in range(count):
         builder = builder.layer({f"layer{number}": File(f"{number}\n")}, "none")

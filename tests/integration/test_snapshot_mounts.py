@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -150,17 +151,20 @@ def test_the_root_has_the_attributes_that_the_image_gives_it(place: Place) -> No
     assert in_namespaces(work) == (0o511, 3, 4)
 
 
-def test_200_layers_can_be_mounted(place: Place, plain_user: User) -> None:
+def test_more_layers_can_be_mounted_than_a_page_has_paths(place: Place, plain_user: User) -> None:
+    """P07."""
     store = place(plain_user)
-    layers = [CONTENT.add({f"f{number}": File(str(number))}) for number in range(200)]
+    count = 80
+    layers = [CONTENT.add({f"f{number}": File(str(number))}) for number in range(count)]
 
     def work(mapping: IdMapping) -> int:
         _, root = mounted(store, layers, mapping, "overlay")
         assert (root / "f0").read_text() == "0"
-        assert (root / "f199").read_text() == "199"
+        assert (root / f"f{count - 1}").read_text() == f"{count - 1}"
         return len(os.listdir(root))
 
-    assert in_namespaces(work, plain_user) == 200
+    assert in_namespaces(work, plain_user) == count
+    assert count * len(f"{store.path}/snapshots//{layers[0].diff_id.encoded}/fs") > mmap.PAGESIZE
 
 
 def test_layers_that_images_share_are_unpacked_once(place: Place, tmp_path: Path) -> None:
