@@ -6,6 +6,7 @@ from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgfetch.client.collaborators import Collaborators
+    from imgfetch.client.image_verbs import ImageLike
     from imgfetch.workflow.diff import ImageDiff
     from imgfetch.workflow.obtain import Policy
     from imgfetch.workflow.tree import ImageTree
@@ -21,12 +22,12 @@ class ContentVerbs:
     _collaborators: Collaborators
 
     def tree(
-        self, name: str, *, platform: str | None = None, policy: Policy = "missing"
+        self, image: ImageLike, *, platform: str | None = None, policy: Policy = "missing"
     ) -> ImageTree:
         """Where an image's bytes are: its layers are read, nothing is unpacked.
 
         Args:
-            name: an image name.
+            image: an image name.
             platform: ``os/architecture[/variant]``; None for this machine's.
             policy: when to ask the registry.
         """
@@ -34,14 +35,15 @@ class ContentVerbs:
         from imgfetch.workflow.tree import account
 
         with_ = self._collaborators
+        name = str(image)
         with with_.store.lease():
             obtained, _ = obtain_named(with_, name, (with_.platform(platform),), policy)
             return account(name, obtained.images[0], with_.store)
 
     def diff(
         self,
-        before: str,
-        after: str,
+        before: ImageLike,
+        after: ImageLike,
         *,
         times: bool = False,
         platform: str | None = None,
@@ -64,6 +66,6 @@ class ContentVerbs:
         with with_.store.lease():
             old, new = (
                 (name, obtain_named(with_, name, chosen, policy)[0].images[0])
-                for name in (before, after)
+                for name in (str(before), str(after))
             )
             return compare_images(old, new, with_.store, times=times)
