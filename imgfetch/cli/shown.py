@@ -44,17 +44,36 @@ def command_text(created_by: str, comment: str) -> str:
     return text
 
 
+def columns(text: str) -> int:
+    """How many columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    # Its tables are large, and most names are ASCII.
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 1 + (east_asian_width(char) in "WF") for char in text)
+
+
 def clipped(text: str, width: int) -> str:
-    """The text in so many characters: the end is left out."""
-    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
+    """The text in so many columns: the end is left out."""
+    return text if columns(text) <= width else f"{_start(text, width - 1)}…"
 
 
 def clipped_path(text: str, width: int) -> str:
-    """A path in so many characters: the middle is left out, for both ends tell most."""
-    if len(text) <= width:
+    """A path in so many columns: the middle is left out, for both ends tell most."""
+    if columns(text) <= width:
         return text
-    end = (width - 1) * 2 // 3
-    return f"{text[: width - 1 - end]}…{text[len(text) - end :]}"
+    end = _start(text[::-1], (width - 1) * 2 // 3)[::-1]
+    return f"{_start(text, width - 1 - columns(end))}…{end}"
+
+
+def _start(text: str, width: int) -> str:
+    taken = 0
+    for at, char in enumerate(text):
+        taken += columns(char)
+        if taken > width:
+            return text[:at]
+    return text
 
 
 def share(part: int, whole: int) -> str:

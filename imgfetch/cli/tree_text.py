@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.cli import output
 from imgfetch.cli.output import human_size
-from imgfetch.cli.shown import clipped, clipped_path, command_text, path_text, share
+from imgfetch.cli.shown import clipped, clipped_path, columns, command_text, path_text, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,15 +95,15 @@ def _drawn_steps(tree: ImageTree, screen: Terminal) -> Iterator[str]:
 def _drawn_directories(
     directories: Sequence[tuple[bytes, tuple[int, int]]], screen: Terminal
 ) -> Iterator[str]:
-    names = [path_text(path) for path, _ in directories]
-    width = min(max(map(len, names)), screen.width * 2 // 5)
+    names = [output.safe(path_text(path)) for path, _ in directories]
+    width = min(max(map(columns, names)), screen.width * 2 // 5)
     whole = max(sum(sizes) for _, sizes in directories)
     for path, (kept, wasted) in directories:
         size = f"  {human_size(kept + wasted):>{_SIZE_WIDTH}}  "
         name = _path(path, width, screen)
         shown = clipped_path(output.safe(path_text(path)), width)
         bar = screen.bar(max(screen.width - width - len(size), 1), kept, wasted, whole)
-        yield name + " " * (width - len(shown)) + size + bar
+        yield name + " " * (width - columns(shown)) + size + bar
 
 
 def _heading(text: str, screen: Terminal) -> list[str]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from imgfetch.layer.comparison import compare
 from imgfetch.layer.merged import MergedTree
-from imgfetch.layer.scan import hashes
 from imgfetch.workflow.flatten import merge_stored
+from imgfetch.workflow.sameness import Sameness
 from imgfetch.workflow.settings_diff import SettingChange, compare_settings
 
 if TYPE_CHECKING:
@@ -22,13 +22,9 @@ if TYPE_CHECKING:
 
     from imgfetch.interfaces import ContentStore
     from imgfetch.layer.comparison import Aspect, Pair
-    from imgfetch.layer.merged import Inode, Node
     from imgfetch.oci.digest import DiffID, Digest
-    from imgfetch.oci.image import Image, Layer
+    from imgfetch.oci.image import Image
     from imgfetch.tar.entry import Entry
-
-# A file's content: the layer and where in its stream.
-_Place = tuple["DiffID", int]
 
 
 class Change(NamedTuple):
@@ -155,9 +151,10 @@ def compare_images(
     if any(len(image.layers) > shared for image in images):
         trees = _merged(images, shared, store)
         pairs = list(compare(*trees))
-        contents = _Contents(images, store)
-        contents.read(pairs)
-        changes = [change for change in map(contents.change, pairs) if change is not None]
+        sameness = Sameness(images, store)
+        sameness.read(pairs)
+        found = (_change(pair, is_same=sameness.holds(pair)) for pair in pairs)
+        changes = [change for change in found if change is not None]
         only_times = sum(change.aspects == ("time",) for change in changes)
         if not times:
             changes = [change for change in changes if change.aspects != ("time",)]
@@ -196,53 +193,14 @@ def _merged(
     return tree, other
 
 
-class _Contents:
-    """Hashes of files whose headers are the same.
-
-    Args:
-        images: before and after.
-        store: where their blobs are.
-    """
-
-    def __init__(self, images: tuple[Image, Image], store: ContentStore) -> None:
-        self._images = images
-        self._store = store
-        self._hashes: dict[_Place, bytes] = {}
-
-    def read(self, pairs: Iterable[Pair]) -> None:
-        """Hash what pairs leave open, each file once, whichever image has it."""
-        wanted: dict[DiffID, dict[int, int]] = defaultdict(dict)
-        layers: dict[DiffID, Layer] = {}
-        for pair in pairs:
-            inodes = [node.inode for node in (pair.before, pair.after) if pair.open and node]
-            places = [self._place(side, inode) for side, inode in enumerate(inodes)]
-            if len(set(places)) > 1:
-                for side, inode in enumerate(inodes):
-                    layer = self._images[side].layers[inode.layer]
-                    layers[layer.diff_id] = layer
-                    wanted[layer.diff_id][inode.entry.offset] = inode.entry.stored
-        for diff_id, extents in wanted.items():
-            with self._store.open(layers[diff_id].descriptor) as blob:
-                for offset, digest in hashes(blob, sorted(extents.items())):
-                    self._hashes[diff_id, offset] = digest
-
-    def change(self, pair: Pair) -> Change | None:
-        """What a pair comes to; None when nothing is different."""
-        old = pair.before.inode.entry if pair.before else None
-        new = pair.after.inode.entry if pair.after else None
-        if pair.before is None or pair.after is None:
-            return Change(pair.path, "added" if old is None else "removed", old, new)
-        aspects = pair.aspects
-        if pair.open and self._differ(pair.before, pair.after):
-            aspects = ("content", *aspects)
-        return Change(pair.path, "changed", old, new, aspects) if aspects else None
-
-    def _differ(self, before: Node, after: Node) -> bool:
-        places = (self._place(0, before.inode), self._place(1, after.inode))
-        return places[0] != places[1] and self._hashes[places[0]] != self._hashes[places[1]]
-
-    def _place(self, side: int, inode: Inode) -> _Place:
-        return self._images[side].config.diff_ids[inode.layer], inode.entry.offset
+def _change(pair: Pair, *, is_same: bool) -> Change | None:
+    """What a pair comes to; None when nothing is different."""
+    old = pair.before.inode.entry if pair.before else None
+    new = pair.after.inode.entry if pair.after else None
+    if old is None or new is None:
+        return Change(pair.path, "added" if old is None else "removed", old, new)
+    aspects = pair.aspects if is_same else ("content", *pair.aspects)
+    return Change(pair.path, "changed", old, new, aspects) if aspects else None
 
 
 def _directories(

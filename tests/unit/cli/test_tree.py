@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imgfetch.cli.drawing import Terminal, terminal
-from imgfetch.cli.shown import command_text, path_json, share
+from imgfetch.cli.shown import clipped, clipped_path, columns, command_text, path_json, share
 from imgfetch.cli.tree_text import draw
 from imgfetch.workflow.tree import account
 from tests.support.commandline import CommandLine
@@ -142,11 +142,19 @@ def test_bars_fit_the_terminal(width: int, kind: str, capsys: pytest.CaptureFixt
     drawn = capsys.readouterr().out
     assert ("\x1b" in drawn) == (kind == "colours")
     plain = re.sub(r"\x1b\[[0-9]*m", "", drawn)
-    assert max(map(len, plain.splitlines())) <= width
+    assert max(map(columns, plain.splitlines())) <= width
     assert {"dumb": "#", "plain": "█", "colours": "█"}[kind] in plain
     assert all(char.isprintable() for line in plain.splitlines() for char in line)
     assert not set(plain) & {"\u202e", "\u2028", "\x1b"}
     assert kind != "dumb" or not set(plain) & set("█░…")
+
+
+def test_what_is_cut_fits_its_columns() -> None:
+    assert clipped("a directory", 5) == "a di…"
+    assert clipped_path("/usr/share/locale", 9) == "/us…ocale"
+    assert [columns(text) for text in ("ab", "漢字", "e\u0301")] == [2, 4, 1]
+    assert clipped("漢字漢字", 6) == "漢字…"
+    assert clipped_path("/漢字/漢字/漢字", 8) == "/漢…漢字"
 
 
 def test_each_part_of_a_bar_is_seen() -> None:
