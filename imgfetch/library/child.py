@@ -11,11 +11,11 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-import signal
-from contextlib import suppress
 
 from imgfetch.errors import InterruptedBySignalError
 from imgfetch.fs.atomic import write_all
+from imgfetch.lean import signal
+from imgfetch.lean.contextlib import suppress
 from imgfetch.lean.dataclasses import replace
 from imgfetch.lean.typing import TYPE_CHECKING, Any, Final, NoReturn
 from imgfetch.library import wire

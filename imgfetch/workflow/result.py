@@ -7,15 +7,15 @@ not there means that this process was killed.
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
 
 from imgfetch.errors import CommandError, ImgfetchError, InterruptedBySignalError, UsageError
 from imgfetch.fs.atomic import staged_file, write_all
+from imgfetch.lean import json
+from imgfetch.lean.contextlib import ExitStack, contextmanager, suppress
+from imgfetch.lean.dataclasses import dataclass, field
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
