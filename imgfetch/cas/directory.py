@@ -13,7 +13,7 @@ import time
 from imgfetch.cas.ingest import Transfer, Waiting, partial_name
 from imgfetch.cas.reader import LayoutReader
 from imgfetch.cas.root import INGEST, StoreRoot
-from imgfetch.errors import StoreCorruptError, StoreError, VerificationError
+from imgfetch.errors import NotInStoreError, StoreCorruptError, StoreError, VerificationError
 from imgfetch.fs import atomic, space
 from imgfetch.lean.contextlib import suppress
 from imgfetch.lean.typing import TYPE_CHECKING
@@ -139,6 +139,18 @@ class LayoutStore(LayoutReader):
         self._root.create()
         with self.lease(), self._root.locks.changing_index():
             self._write_index(self.index().with_entry(name, descriptor))
+
+    def pin(self, name: str, *, pinned: bool) -> None:
+        """Let a name be removed by hand only, or not any more.
+
+        Raises:
+            NotInStoreError: there is no such name.
+        """
+        if self.lookup(name) is None:
+            message = f"{name} is not in the store {self.path}"
+            raise NotInStoreError(message, hint="imgfetch images lists what is")
+        with self.lease(), self._root.locks.changing_index():
+            self._write_index(self.index().with_pin(name, pinned=pinned))
 
     def untag(self, name: str) -> Descriptor | None:
         """See `imgfetch.interfaces.ReferenceStore`."""

@@ -102,6 +102,7 @@ class MemoryStore:
 def _receive(content: Unverified, progress: Progress) -> bytes:
     verifier = content.verifier()
     received = bytearray()
+    progress.update(content.descriptor, "fetching", 0)
     with closing(content.chunks(0)) as chunks:
         for chunk in chunks:
             verifier.update(chunk)

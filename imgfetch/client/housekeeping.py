@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgfetch.client.looking import documents_of
 from imgfetch.client.naming import reference_of
-from imgfetch.errors import InvalidReferenceError, StoreError, StoreLockedError
+from imgfetch.errors import InvalidReferenceError, PolicyError, StoreError, StoreLockedError
 from imgfetch.oci.reference import Reference
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ def history(with_: Collaborators, name: str, platform: str | None) -> list[dict[
         return history(select_image(documents, documents.top(), with_.platform(platform), name))
 
 
+def pin(with_: Collaborators, name: str, *, pinned: bool) -> str:
+    """See `Client.pin`."""
+    reference = str(reference_of(with_.parse(name, stored=True)))
+    with_.own_store.pin(reference, pinned=pinned)
+    return reference
+
+
 def tag(with_: Collaborators, name: str, new: str) -> str:
     """See `Client.tag`."""
     from imgfetch.workflow.resolve import Documents
@@ -74,8 +81,19 @@ def remove(with_: Collaborators, name: str, *, force: bool) -> list[str]:
 
     reference = reference_of(with_.parse(name, stored=True))
     if not force:
-        _refuse_used(with_, names_of(reference, with_.store))
+        names = names_of(reference, with_.store)
+        _refuse_pinned(with_, names)
+        _refuse_used(with_, names)
     return untag(reference, with_.store)
+
+
+def _refuse_pinned(with_: Collaborators, names: list[str]) -> None:
+    from imgfetch.oci.layout import is_pinned
+
+    for name, descriptor in with_.own_store.entries():
+        if name in names and is_pinned(descriptor):
+            message = f"{name} is pinned"
+            raise PolicyError(message, hint=f"imgfetch tag --unpin {name}, or use --force")
 
 
 def _refuse_used(with_: Collaborators, names: list[str]) -> None:
@@ -207,7 +225,8 @@ def _candidates(with_: Collaborators) -> list[Candidate]:
                 parts[f"{snapshot.mapping}/{snapshot.name}"] = snapshot.size
             # Entries without a name, and what is no image, are other tools'.
             foreign = entry.name is None or not entry.platforms
-            needed = foreign or bool(containers_of(entry.platforms, by_snapshot))
+            used = bool(containers_of(entry.platforms, by_snapshot))
+            needed = foreign or used or entry.pinned
             name = entry.name or str(entry.descriptor.digest)
             candidates.append(Candidate(name, entry.last_used or 0, parts, needed))
     return candidates

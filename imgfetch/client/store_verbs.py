@@ -41,12 +41,24 @@ class StoreVerbs:
 
         return housekeeping.tag(self._collaborators, name, new)
 
+    def pin(self, name: str, *, pinned: bool = True) -> str:
+        """Let a name in the store be removed by hand only, or not any more.
+
+        Neither `prune` nor `sync` removes it then, and `remove` only with force.
+
+        Returns:
+            The name, complete.
+        """
+        from imgfetch.client import housekeeping
+
+        return housekeeping.pin(self._collaborators, name, pinned=pinned)
+
     def remove(self, name: str, *, force: bool = False) -> list[str]:
         """Take names away from the store; `collect` frees what they kept.
 
         Args:
             name: a name, or a repository's digest for all its names.
-            force: also when a running container uses the image.
+            force: also when it is pinned, or a running container uses the image.
 
         Returns:
             The names taken away.

@@ -21,6 +21,9 @@ MARKER = "oci-layout"
 INDEX = "index.json"
 BLOBS = "blobs"
 
+PINNED = "io.imgfetch.pinned"
+"""Annotation of an entry whose name is removed by hand only; other tools leave it alone."""
+
 VERSION = "1.0.0"
 MARKER_DOCUMENT = json.dumps({"imageLayoutVersion": VERSION}).encode()
 MARKER_LIMIT = 64 << 10
@@ -111,9 +114,19 @@ class LayoutIndex:
         """The same with one entry of this name, in the place of the first there was.
 
         Annotations of the descriptor are left out: they may be names that other tools
-        (containerd, docker) would take for this image's.
+        (containerd, docker) would take for this image's. A name that is pinned stays so.
         """
-        entry = replace(descriptor, annotations={REF_NAME: name}).to_json()
+        pinned = any(is_pinned(entry) for entry in self.named(name))
+        return self._with_entry(name, descriptor, pinned=pinned)
+
+    def with_pin(self, name: str, *, pinned: bool) -> LayoutIndex:
+        """The same with a name that is pinned, or is not; other names stay as they are."""
+        found = self.named(name)
+        return self._with_entry(name, found[0], pinned=pinned) if found else self
+
+    def _with_entry(self, name: str, descriptor: Descriptor, *, pinned: bool) -> LayoutIndex:
+        annotations = {REF_NAME: name} | ({PINNED: "true"} if pinned else {})
+        entry = replace(descriptor, annotations=annotations).to_json()
         entries = self._raw_entries()
         places = [place for place, other in enumerate(entries) if _is_named(other, name)]
         kept = [other for other in entries if not _is_named(other, name)]
@@ -130,6 +143,11 @@ class LayoutIndex:
     def _with(self, entries: list[dict[str, Any]]) -> LayoutIndex:
         value = {**self.document.value, "manifests": entries}
         return LayoutIndex._of(Object(value, self.document.where))
+
+
+def is_pinned(entry: Descriptor) -> bool:
+    """Whether the name of an entry is removed by hand only."""
+    return entry.annotations.get(PINNED) == "true"
 
 
 def _is_named(entry: dict[str, Any], name: str) -> bool:

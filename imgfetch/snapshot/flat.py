@@ -8,7 +8,7 @@ container that writes to one would write to the store.
 from __future__ import annotations
 
 from imgfetch.fs.atomic import make_directory
-from imgfetch.fs.lock import locked
+from imgfetch.fs.lock import LongWaits, locked
 from imgfetch.fs.space import no_space_told
 from imgfetch.lean.typing import TYPE_CHECKING, Final
 from imgfetch.snapshot.directory import TREE, Held
@@ -46,6 +46,7 @@ class FlatSnapshotter:
         self._locks = locks
         self._mapping = mapping
         self._unpacker = unpacker
+        self._waits = LongWaits(unpacker.progress.warn, "unpacking the same image")
         self._held = Held(directory)
 
     @staticmethod
@@ -65,7 +66,8 @@ class FlatSnapshotter:
         for name in self.stack(layers):
             lock = f"{self._locks}/snapshot-{self._mapping.name}-{name}"
             while not self.hold(name):
-                with no_space_told(self._locks), locked(lock, unlink=True):
+                waiting = self._waits.on(lock)
+                with no_space_told(self._locks), locked(lock, unlink=True, on_wait=waiting):
                     if not self._directory.exists(name):
                         self._build(layers, name)
             self._verify(layers, name)

@@ -10,6 +10,7 @@ from imgfetch.cas.catalog import Entry
 from imgfetch.errors import ImgfetchError, NotInStoreError
 from imgfetch.oci.config import History
 from imgfetch.oci.digest import Digest
+from imgfetch.oci.layout import is_pinned
 from imgfetch.oci.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class StoredImage:
 
     @property
     def pinned(self) -> bool:
-        """Whether the name has a digest in it, so that it never moves."""
-        return self.name is not None and "@" in self.name
+        """Whether the name is removed by hand only."""
+        return is_pinned(self.descriptor)
 
 
 def list_images(references: ReferenceStore, view: View) -> list[StoredImage]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from imgfetch.oci.layout import is_pinned
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,7 +52,8 @@ def plan(
         lock: the lock file.
         references: names in the store.
         is_complete: whether an image is in the store with all platforms that are locked.
-        extra: where names are to be removed that the lock file does not have; None for nowhere.
+        extra: where names are to be removed that the lock file does not have and that are not
+            pinned; None for nowhere.
 
     Returns:
         A step for each name, in the order in which they are to be made.
@@ -68,6 +71,6 @@ def plan(
         steps += [
             Step(name, "remove", descriptor.digest)
             for name, descriptor in extra.entries()
-            if name is not None and name not in locked
+            if name is not None and name not in locked and not is_pinned(descriptor)
         ]
     return steps

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imgfetch.workflow.images import StoredImage
 
 
-_HEADINGS = ("NAME", "DIGEST", "PLATFORMS", "SIZE", "SHARED", "LAST USED")
+_HEADINGS = ("NAME", "DIGEST", "PLATFORMS", "SIZE", "SHARED", "LAST USED", "PINNED")
 
 
 @click.command("images")
@@ -25,7 +25,7 @@ def command(invocation: Invocation, /, form: str) -> None:
 
     JSON: a list of objects with name (null for none), digest, mediaType, size (bytes of
     configs and layers), sharedSize (bytes of those that other images have too), lastUsed
-    (to a day; null where it is not known), pinned (whether the name is by digest) and
+    (to a day; null where it is not known), pinned (whether only rmi --force removes it) and
     platforms (platform, digest, size of each that was pulled).
     """
     with invocation.client() as client:
@@ -66,4 +66,5 @@ def _as_row(image: StoredImage) -> tuple[str, ...]:
         output.human_size(image.size),
         output.human_size(image.shared_size),
         used.partition("T")[0] if used else "-",
+        "yes" if image.pinned else "-",
     )

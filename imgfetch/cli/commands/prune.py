@@ -43,9 +43,9 @@ def command(
 ) -> None:
     """Free what no name in the store leads to: blobs and unpacked layers.
 
-    Names are removed only with --max-size or --unused-for, never one whose image a running
-    container uses. An image is used when it is pulled, run, unpacked or saved; that is
-    remembered to a day. While pulls are under way, nothing is freed.
+    Names are removed only with --max-size or --unused-for, never one that is pinned or whose
+    image a running container uses. An image is used when it is pulled, run, unpacked or saved;
+    that is remembered to a day. While pulls are under way, nothing is freed.
 
     JSON: names (removed), blobs (bytes freed), snapshots (names of unpacked layers), unpacked
     (bytes of their tar streams) and dryRun.

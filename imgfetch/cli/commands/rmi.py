@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 
 @click.command("rmi")
-@click.option("-f", "--force", is_flag=True, help="Also what a running container uses.")
+@click.option(
+    "-f", "--force", is_flag=True, help="Also what is pinned, or a running container uses."
+)
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
 @click.pass_obj
 def command(invocation: Invocation, /, references: tuple[str, ...], *, force: bool) -> None:
     """Remove names from the store, and what they alone kept in it.
 
-    The last name of an image that a running container uses is refused without --force.
+    A pinned name, and the last name of an image that a running container uses, are refused
+    without --force.
     Prints the names that were removed.
     """
     with invocation.client() as client:

@@ -123,6 +123,35 @@ def test_content_in_use_is_not_freed(two: Two) -> None:
     assert two.blobs == blobs_of(two.two)
 
 
+def test_a_pinned_name_is_removed_by_hand_only(two: Two, tmp_path: Path) -> None:
+    command_line, name = two.command_line, "registry.test/one:1"
+    assert command_line("tag", "--pin", name).succeeded().lines == [name]
+    said = command_line("images", "--format", "json").succeeded().json
+    assert {image["name"]: image["pinned"] for image in said} == {
+        name: True,
+        "registry.test/two:1": False,
+    }
+    assert "is pinned" in command_line("rmi", name).failed(16).err
+    removed = command_line.forked("prune", "--max-size", "0").succeeded().lines[:-1]
+    assert removed == ["- registry.test/two:1"]
+    (tmp_path / "imgfetch.lock").write_text("version = 1\n")
+    assert command_line.forked("sync", "--prune").succeeded().out == ""
+    assert two.blobs == blobs_of(two.one)
+    assert two.snapshots == chains_of(two.one)
+    # What is tagged anew is pinned if that is said.
+    command_line("tag", name, "registry.test/new:1").succeeded()
+    command_line("tag", "--pin", name, "registry.test/new:2").succeeded()
+    command_line("tag", "--unpin", name).succeeded()
+    said = command_line("images", "--format", "json").succeeded().json
+    assert [image["name"] for image in said if image["pinned"]] == ["registry.test/new:2"]
+    command_line.forked("rmi", name, "registry.test/new:1").succeeded()
+    command_line.forked("rmi", "--force", "registry.test/new:2").succeeded()
+    assert two.blobs == two.snapshots == set()
+    command_line("tag", "--pin", name).failed(11)
+    for wrong in ([name], ["--pin", "--unpin", name]):
+        command_line("tag", *wrong).exited(2)
+
+
 def collected(store: str) -> list[str]:
     """What a program is told when it has everything freed that no name leads to."""
     progress = RecordedProgress()

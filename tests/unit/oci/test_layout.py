@@ -11,7 +11,7 @@ from imgfetch.errors import DocumentError, UnsupportedContentError
 from imgfetch.oci import layout, mediatype
 from imgfetch.oci.descriptor import REF_NAME, Descriptor
 from imgfetch.oci.digest import Digest
-from imgfetch.oci.layout import LayoutIndex
+from imgfetch.oci.layout import PINNED, LayoutIndex, is_pinned
 from tests.support import documents
 from tests.support.documents import encode
 
@@ -116,6 +116,16 @@ def test_annotations_of_the_descriptor_are_not_taken_over() -> None:
         APP.media_type, APP.digest, APP.size, {"io.containerd.image.name": "other"}
     )
     assert _written(LayoutIndex.empty().with_entry("app", annotated)) == [_entry("app")]
+
+
+def test_a_pin_stays_when_the_name_moves() -> None:
+    pinned = {"annotations": {PINNED: "true", REF_NAME: "app"}}
+    index = _index(_entry("a", "x"), _entry("app", "old")).with_pin("app", pinned=True)
+    assert [is_pinned(entry) for entry in index.entries] == [False, True]
+    moved = index.with_entry("app", APP)
+    assert _written(moved) == [_entry("a", "x"), {**_entry("app"), **pinned}]
+    assert _written(moved.with_pin("app", pinned=False)) == [_entry("a", "x"), _entry("app")]
+    assert moved.with_pin("none", pinned=True) is moved
 
 
 def test_what_means_nothing_to_us_stays_as_it_is() -> None:
