@@ -142,7 +142,7 @@ class TransferAttempts:
         self._received += count
 
     def again(self) -> bool:
-        """Wait for the next attempt.
+        """Wait for the next attempt; not at all where there was progress.
 
         Returns:
             False when there is none left.
@@ -153,6 +153,9 @@ class TransferAttempts:
         if enough or (self._received and now - self._broke >= policy.refill_seconds):
             self._attempts = Attempts(policy, self._clock, self._jitter)
         self._received, self._broke = 0, now
+        if enough and policy.retries:
+            # A server that gives so much is well: it is the line that breaks.
+            return True
         seconds = self._attempts.delay()
         if seconds is None:
             return False
