@@ -8,15 +8,14 @@ process that started them.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
-import signal
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn
 
 from imgfetch.errors import RuntimeFailedError
 from imgfetch.fs import linux
 from imgfetch.fs.programs import find_program
+from imgfetch.lean import contextlib, signal
+from imgfetch.lean.typing import TYPE_CHECKING, Final, Literal, NamedTuple, NoReturn
 from imgfetch.runtime.child import keep_descriptors, reset_signals
 
 if TYPE_CHECKING:

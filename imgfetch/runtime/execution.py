@@ -119,7 +119,12 @@ class Execution:
         pid_file = self.directory / PID
         with contextlib.ExitStack() as stack:
             stack.callback(self.watchdog.release)
-            terminal = terminal_for(stack, interactive=self.stdio.interactive, tty=self.stdio.tty)
+            terminal = terminal_for(
+                stack,
+                interactive=self.stdio.interactive,
+                tty=self.stdio.tty,
+                is_crun=facts.is_crun,
+            )
             mask = stack.enter_context(signals_blocked())
             if not self.stdio.tty:
                 stack.enter_context(without_last_words(pid_file.exists))

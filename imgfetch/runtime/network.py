@@ -8,15 +8,13 @@ are for that, and in which order they are tried, is in `imgfetch.runtime.connect
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from imgfetch.errors import ImgfetchError, InvalidOptionError, RuntimeFailedError
 from imgfetch.fs import linux
+from imgfetch.lean import contextlib, json
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.runtime.connectors import (
     ADDRESS,
     LOG,
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _ANSWER_LIMIT = 65536
-_LOG_PREFIX = re.compile(r"^[0-9.]+: (?:\w+: )?")
 _SYSLOG = "Failed to send "
 
 
@@ -200,4 +197,9 @@ def _last_words(path: str) -> str:
             lines = [line for line in log.read().splitlines() if not line.startswith(_SYSLOG)]
     except OSError:
         return ""
-    return _LOG_PREFIX.sub("", lines[-1].strip()) if lines else ""
+    if not lines:
+        return ""
+    import re  # takes milliseconds, and this is for failures
+
+    # pasta's log has times, and how bad it is.
+    return re.sub(r"^[0-9.]+: (?:\w+: )?", "", lines[-1].strip())

@@ -106,7 +106,12 @@ class Runc:
         """
         pid_file = bundle / PID
         with contextlib.ExitStack() as stack:
-            terminal = terminal_for(stack, interactive=self.stdio.interactive, tty=self.stdio.tty)
+            terminal = terminal_for(
+                stack,
+                interactive=self.stdio.interactive,
+                tty=self.stdio.tty,
+                is_crun=self.program.is_crun,
+            )
             mask = stack.enter_context(signals_blocked())
             watchdog = self._watchdog(stack)
             if not self.stdio.tty:

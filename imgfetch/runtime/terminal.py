@@ -66,13 +66,16 @@ def terminal_kept() -> Generator[None]:
             termios.tcsetattr(terminals[0], termios.TCSADRAIN, modes)
 
 
-def terminal_for(stack: contextlib.ExitStack, *, interactive: bool, tty: bool) -> int | None:
+def terminal_for(
+    stack: contextlib.ExitStack, *, interactive: bool, tty: bool, is_crun: bool = False
+) -> int | None:
     """The terminal to be a runtime's; None for the caller's, or none.
 
     Args:
         stack: gets what is to be done when the runtime has ended.
         interactive: whether the container gets the caller's standard input.
         tty: whether it has a terminal.
+        is_crun: whether the runtime is crun, which takes standard input for its terminal.
 
     Raises:
         InvalidOptionError: both, and the caller's standard input is no terminal.
@@ -82,7 +85,7 @@ def terminal_for(stack: contextlib.ExitStack, *, interactive: bool, tty: bool) -
     if interactive and not os.isatty(0):
         message = "the input device is not a terminal"
         raise InvalidOptionError(message, hint="leave -t away, or use -t without -i")
-    if any(map(os.isatty, _STANDARD)):
+    if interactive if is_crun else any(map(os.isatty, _STANDARD)):
         stack.enter_context(terminal_kept())
         return None
     from imgfetch.runtime.relay import Relay

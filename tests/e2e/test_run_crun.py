@@ -114,6 +114,12 @@ def test_files_keep_their_owner(myself: Somebody, tmp_path: Path) -> None:
     assert {path.stat().st_uid for path in (source, target)} == {os.geteuid()}
 
 
+def test_a_terminal_needs_none_on_standard_input(plain_somebody: Somebody, tmp_path: Path) -> None:
+    # Its last words may be lost: it does not wait for what is left in the terminal.
+    said = with_crun(plain_somebody, tmp_path, "-t", command=["sh", "-c", "tty; sleep 0.3"])
+    assert said.succeeded().lines == ["/dev/pts/0"]
+
+
 @pytest.mark.parametrize("who", ["myself", "plain_somebody"])
 def test_it_ends_with_a_killed_caller(
     who: str, tmp_path: Path, request: pytest.FixtureRequest
