@@ -443,7 +443,8 @@
     const sizes = data.layers.map(() => [0, 0, 0]);
     data.files.size.forEach((size, at) => { sizes[data.files.layer[at]][data.files.fate[at]] += size; });
     data.layers.forEach(({ size, command }, number) => {
-      const piece = element("div", "", parts(element("span"), sizes[number], number), String(number + 1));
+      const piece = element("div", "", parts(element("span"), sizes[number], number));
+      piece.append(element("small", "", String(number + 1)));
       piece.style.flex = `${Math.max(size, 1)} 0 0px`;
       piece.title = `Layer ${number + 1}, ${bytes(size)}: ${command}`;
       find("strip").append(piece);
