@@ -189,7 +189,13 @@ def browser_page(profile: Path) -> Generator[Page]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"], "HOME": str(profile), "LANG": "C.UTF-8"},
+        # It is not asked to end, and so leaves its temporary files.
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(profile),
+            "TMPDIR": str(profile),
+            "LANG": "C.UTF-8",
+        },
         start_new_session=True,
     )
     os.close(commands[0])
