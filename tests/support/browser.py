@@ -189,7 +189,7 @@ def browser_page(profile: Path) -> Generator[Page]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # It is not asked to end, and so leaves its temporary files.
+        # Where it leaves temporary files if it has to be killed.
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(profile),
@@ -200,10 +200,13 @@ def browser_page(profile: Path) -> Generator[Page]:
     )
     os.close(commands[0])
     os.close(answers[1])
+    pipe = _Pipe(commands[1], answers[0])
     try:
-        yield _new_page(_Pipe(commands[1], answers[0]))
+        yield _new_page(pipe)
+        # Asked to end, it waits for the processes that it has started.
+        pipe.write("Browser.close", {})
+        process.wait(_PATIENCE)
     finally:
-        # Without its pipe it ends by itself; nobody needs to wait for that.
         os.close(commands[1])
         os.close(answers[0])
         _end(process)
@@ -219,6 +222,8 @@ def _new_page(pipe: _Pipe) -> Page:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
     # All of them: the session was made for it, so nobody else's process is in its group.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
