@@ -78,11 +78,7 @@ def run(
 
     # Before anything is fetched: a run that can't be had should not cost a download.
     network, helpers = decide_network(with_, options)
-    program = with_.runtime(supervision.runtime)
-    if supervision.strict:
-        from imgfetch.runtime.version import refuse_known_escapes
-
-        refuse_known_escapes(program)
+    program = _program(with_, supervision)
     secrets = _prepare(options, supervision)
     image, mounted, options, mapping, snapshotter = _unpacked(
         with_, name, options, supervision, platform, policy
@@ -115,6 +111,15 @@ def run(
     with_.close()
     supervision.detached.start(supervise, runs)
     return 0
+
+
+def _program(with_: Collaborators, supervision: Supervision) -> RuntimeProgram:
+    program = with_.runtime(supervision.runtime)
+    if supervision.strict:
+        from imgfetch.runtime.version import refuse_known_escapes
+
+        refuse_known_escapes(program)
+    return program
 
 
 class _Unpacked(NamedTuple):

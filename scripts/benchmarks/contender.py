@@ -35,6 +35,8 @@ class Contender:
         env: the whole environment.
         prepare: makes things as they have to be before; not measured.
         clear: removes what the commands have made; not measured.
+        together: whether a round's commands run at the same time, instead of one by one.
+        user: numeric user and group that they run as; None for the caller's.
         walls: wall time of each round, in seconds.
         cpus: processor time of each round, of all processes that were waited for, in seconds.
         peak: most memory that all processes had together, in bytes; 0 where nobody looked.
@@ -45,6 +47,8 @@ class Contender:
     env: Mapping[str, str]
     prepare: Callable[[], None] = _nothing
     clear: Callable[[], None] = _nothing
+    together: bool = False
+    user: int | None = None
     walls: list[float] = field(default_factory=list)
     cpus: list[float] = field(default_factory=list)
     peak: int = 0
@@ -68,14 +72,16 @@ class Contender:
         """Runs the commands once."""
         wall = cpu = 0.0
         self.prepare()
-        for argv in self.commands(number):
+        commands = self.commands(number)
+        for some in [commands] if self.together else [[argv] for argv in commands]:
             start = time.perf_counter()
-            process = _start(argv, self.env)
-            _, status, usage = os.wait4(process.pid, 0)
+            processes = [_start(argv, self.env, self.user) for argv in some]
+            for argv, process in zip(some, processes, strict=True):
+                _, status, usage = os.wait4(process.pid, 0)
+                cpu += usage.ru_utime + usage.ru_stime
+                process.returncode = os.waitstatus_to_exitcode(status)
+                _require_success(process.returncode, argv)
             wall += time.perf_counter() - start
-            cpu += usage.ru_utime + usage.ru_stime
-            process.returncode = os.waitstatus_to_exitcode(status)
-            _require_success(process.returncode, argv)
         self.clear()
         self.walls.append(wall)
         self.cpus.append(cpu)
@@ -84,7 +90,7 @@ class Contender:
         """Runs the commands without measuring the time, and looks at their memory instead."""
         self.prepare()
         for argv in self.commands(0):
-            process = _start(argv, self.env)
+            process = _start(argv, self.env, self.user)
             self.peak = max(self.peak, watch_memory(process))
             _require_success(process.wait(), argv)
         self.clear()
@@ -100,9 +106,9 @@ def take_turns(contenders: Sequence[Contender], rounds: int) -> None:
             contender.measure(number)
 
 
-def run_once(env: Mapping[str, str], *argv: str | Path) -> None:
+def run_once(env: Mapping[str, str], *argv: str | Path, user: int | None = None) -> None:
     """Runs a command that has to succeed and is not measured."""
-    _require_success(_start(argv, env).wait(), argv)
+    _require_success(_start(argv, env, user).wait(), argv)
 
 
 def machine() -> str:
@@ -120,10 +126,13 @@ def machine() -> str:
     return f"{cores} x {model}, {memory:.0f} GiB, Linux {os.uname().release}"
 
 
-def _start(argv: Words, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(argv: Words, env: Mapping[str, str], user: int | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [str(word) for word in argv],
         env=env,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if "IMGFETCH_BENCH_VERBOSE" in os.environ else subprocess.DEVNULL,
