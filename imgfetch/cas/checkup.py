@@ -81,7 +81,10 @@ def other_store(path: str) -> Finding:
 def room(path: str) -> Finding:
     """Whether there is space where a store is, or is going to be."""
     check = "space"
-    left = free(existing(path))
+    try:
+        left = free(existing(path))
+    except OSError as error:
+        return missing(check, f"{existing(path)}: {error.strerror}", remedies.OTHER_STORE)
     said = ", ".join(
         text
         for text in (

@@ -12,6 +12,7 @@ from imgfetch.client.registries import home, registry_settings
 from imgfetch.errors import ImgfetchError
 from imgfetch.findings import missing, of_error
 from imgfetch.fs.removal import remove_tree
+from imgfetch.remedies import OTHER_STORE
 from imgfetch.workflow.doctor import examine
 from imgfetch.workflow.isolated import Look
 
@@ -99,7 +100,7 @@ def _store(with_: Collaborators, scratch: str | None) -> Iterator[Look]:
     yield Look("export", partial(_exporters, path))
     if scratch is None:
         found = f"nothing can be tried in {checkup.existing(settings.store)}"
-        yield Look("container", lambda: missing("container", found, blocks=True))
+        yield Look("container", lambda: missing("container", found, OTHER_STORE, blocks=True))
         return
     for name in ("file-system", "overlay", "container", "network"):
         os.mkdir(f"{scratch}/{name}")

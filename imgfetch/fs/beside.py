@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ATTEMPTS = 100
 _RANDOM = re.compile(r"[0-9a-f]{16}")
 
 
@@ -54,12 +55,15 @@ def make_directory_beside(target: str) -> tuple[str, int]:
 
 def _make(target: str, make: Callable[[str], int]) -> tuple[str, int]:
     _remove_abandoned(target)
+    attempts = _ATTEMPTS
     while True:
         path = beside(target)
         try:
             fd = make(path)
         except FileNotFoundError:
-            if not os.path.isdir(os.path.dirname(target) or "."):
+            # Removed before it was opened; or a place like /proc, where nothing can be made.
+            attempts -= 1
+            if not attempts or not os.path.isdir(os.path.dirname(target) or "."):
                 raise
             continue
         if _is_ours(fd):

@@ -1,7 +1,10 @@
 """Temporary files beside what they are going to be."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from imgfetch.fs.beside import beside, make_directory_beside, make_file_beside
 
@@ -27,6 +30,16 @@ def test_what_somebody_writes_stays(tmp_path: Path) -> None:
     assert {os.path.basename(path) for path, _ in made} == set(os.listdir(tmp_path))
     for _, fd in made:
         os.close(fd)
+
+
+@pytest.mark.parametrize(
+    "make", [make_directory_beside, lambda path: make_file_beside(path, 0o600)]
+)
+def test_where_nothing_can_be_made_it_is_not_tried_for_ever(
+    make: Callable[[str], tuple[str, int]],
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        make("/proc/archive")
 
 
 def test_what_is_called_otherwise_stays(tmp_path: Path) -> None:
