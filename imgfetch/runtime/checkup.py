@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from imgfetch import remedies
@@ -47,7 +48,9 @@ def runtimes(wanted: str | None, search_path: str, *, cgroups: str = _CGROUPS) -
         path = find_program(name, search_path)
         if path is not None and (chosen is None or path != chosen.path):
             program = RuntimeProgram(path, is_crun=name == "crun")
-            yield _runtime("another-runtime", program, cgroups, used=False)
+            found = _runtime("another-runtime", program, cgroups, used=False)
+            # Nothing is missing that anybody would use unasked.
+            yield found if found.state == "ok" else replace(found, state="warning")
 
 
 def _runtime(check: str, program: RuntimeProgram, cgroups: str, *, used: bool) -> Finding:

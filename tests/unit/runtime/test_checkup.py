@@ -73,7 +73,7 @@ def test_one_that_fails_blocks_only_if_runs_use_it(tmp_path: Path) -> None:
     (tmp_path / "crun").write_text("#!/bin/sh\nexit 3\n")
     (tmp_path / "crun").chmod(0o755)
     _, other = runtimes(None, str(tmp_path), cgroups=str(tmp_path))
-    assert (other.state, other.blocks) == ("missing", False)
+    assert (other.state, other.blocks) == ("warning", False)
     used, _ = runtimes("crun", str(tmp_path), cgroups=str(tmp_path))
     assert (used.state, used.blocks) == ("missing", True)
 
