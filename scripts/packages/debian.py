@@ -14,6 +14,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+from scripts.documentation import man
 from scripts.packages.places import ROOT, epoch, install_libraries, run, version_of, wheel_in
 
 _PROGRAM = """\
@@ -89,11 +90,16 @@ def build(directory: Path) -> list[Path]:
 
 
 def _add_documentation(tree: Path) -> None:
-    """What Debian's policy asks for (12.5 and 12.7)."""
+    """What Debian's policy asks for (12.1, 12.5, 12.7)."""
     documentation = tree / "usr" / "share" / "doc" / "imgfetch"
     _write(documentation / "copyright", _COPYRIGHT)
     changelog = (ROOT / "CHANGELOG.md").read_bytes()
     (documentation / "changelog.gz").write_bytes(gzip.compress(changelog, 9, mtime=0))
+    manual = tree / "usr" / "share" / "man" / "man1"
+    man.write(manual)
+    for page in manual.iterdir():
+        page.with_suffix(".1.gz").write_bytes(gzip.compress(page.read_bytes(), 9, mtime=0))
+        page.unlink()
 
 
 def _add_control(tree: Path, version: str) -> None:

@@ -1,0 +1,1 @@
+"""What `scripts/docs` makes of the code."""
