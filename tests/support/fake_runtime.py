@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 _SCRIPT = """#!/bin/sh
+if [ "$1" = --version ]; then echo fake version 1.0; exit; fi
 while [ $# -gt 1 ]; do
     case $1 in
         --pid-file) pid=$2; shift;;
