@@ -111,3 +111,10 @@ def test_importing_leaves_out_what_a_warm_run_does_not_need(module: str) -> None
     program = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout
     assert set(HEAVY) & set(json.loads(output)) == set()
+
+
+def test_importing_the_package_loads_next_to_nothing() -> None:
+    """A program that imports it and uses nothing waits for nothing."""
+    program = "import sys; n = len(sys.modules); import imgfetch; print(len(sys.modules) - n)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert int(done.stdout) <= 2  # itself, and __future__

@@ -39,7 +39,7 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
 def test_files_are_found_and_read(module: ModuleType, tmp_path: pathlib.Path) -> None:
     path = module.Path(tmp_path) / "file"
     assert not path.exists()
-    path.write_text("é", "utf-8")
+    assert path.write_text("é", "utf-8") == 1
     assert path.exists()
     assert path.read_text("utf-8") == "é"
     assert path.read_bytes() == "é".encode()
