@@ -90,7 +90,7 @@ def _fact(place: Path) -> tuple[object, ...]:
 
 
 @given(st.lists(LAYERS, min_size=1, max_size=4))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_layers_by_themselves_make_the_tree_that_the_model_says(stack: list[list[Op]]) -> None:
     with tempfile.TemporaryDirectory(dir=memory()) as base:
         model = Model(0o755, 0)

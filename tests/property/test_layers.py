@@ -30,7 +30,7 @@ OPTIONS = ApplyOptions(read_ahead=False)
 
 
 @given(STACKS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_trees_are_what_the_model_says(stack: list[list[Op]]) -> None:
     with tempfile.TemporaryDirectory(dir=memory()) as base:
         root = Path(base)

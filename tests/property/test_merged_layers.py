@@ -13,9 +13,12 @@ from imgfetch.layer.merged import MergedTree
 from imgfetch.layer.scan import Extent, extract, merge
 from imgfetch.tar.numbers import NANOSECONDS
 from tests.property.test_layers import STACKS
+from tests.support.forest import grow
+from tests.support.forest import streams as forest_streams
 from tests.support.layer_model import Model, Op, RefusedError
 from tests.support.layer_ops import Facts, expected, member
 from tests.support.layers import described, layer
+from tests.support.stacks import meaning
 
 KINDS = {"directory": "dir"}
 
@@ -45,8 +48,22 @@ def actual(tree: MergedTree, streams: list[bytes]) -> Facts:
     return facts
 
 
+@pytest.mark.parametrize("number", range(8))
+def test_merged_forests_are_what_the_model_says(number: int) -> None:
+    tree = MergedTree()
+    stacks = grow(1, number)
+    streams = forest_streams(stacks)
+    for stream in streams:
+        merge(io.BytesIO(stream), described(stream), tree)
+    meant: Facts = {}
+    for stack in stacks:
+        meant |= meaning(stack) or {}
+    found = actual(tree, streams)
+    assert {path: fact for path, fact in found.items() if path != "."} == meant
+
+
 @given(STACKS)
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_merged_layers_are_what_the_model_says(stack: list[list[Op]]) -> None:
     tree = MergedTree()
     model = Model(0o755, 0)

@@ -40,14 +40,18 @@ def grow(seed: int, number: int) -> list[Layers]:
     return [draw(chance, f"s{tree:03}", kinds) for tree in range(STACKS_IN_A_FOREST)]
 
 
-def wrong(forest: Sequence[Layers], mapping: IdMapping, way: Way) -> dict[int, str]:
-    """What is wrong, by the position of the stack; under -1 what stopped all of them."""
-    streams = [
+def streams(forest: Sequence[Layers]) -> list[bytes]:
+    """A forest's layers as archives, lowest first."""
+    return [
         layer(*(member(op) for stack in forest for op in stack[number]))
         for number in range(len(forest[0]))
     ]
+
+
+def wrong(forest: Sequence[Layers], mapping: IdMapping, way: Way) -> dict[int, str]:
+    """What is wrong, by the position of the stack; under -1 what stopped all of them."""
     try:
-        with materialised(streams, mapping, way) as root:
+        with materialised(streams(forest), mapping, way) as root:
             facts = _by_top(facts_of(root))
     except Exception:  # noqa: BLE001 - whatever it is, it should not have happened
         return {-1: traceback.format_exc()}
