@@ -1,7 +1,8 @@
 """The composition root: settings become collaborators, collaborators become verbs.
 
-The command line and Python programs hold the same `Client`. Rooms are imported when
-a verb needs them: a warm ``run`` never loads the registry's.
+Verbs work in the calling process, and some change it for good: the command line holds this
+`Client`, and so do the children of `imgfetch.library`, whose `Client` is for programs. Rooms are
+imported when a verb needs them: a warm ``run`` never loads the registry's.
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 class Client(ProcessVerbs, ImageVerbs, StoreVerbs, RegistryVerbs, ArchiveVerbs, ContentVerbs):
-    """Everything that can be done with images, for one store.
+    """Everything that can be done with images, for one store, in the calling process.
+
+    Programs hold `imgfetch.library.client.Client`, which leaves the process as it is.
 
     Image names are of any transport, see `imgfetch.oci.transport`. Every verb raises
     `imgfetch.errors.ImgfetchError` of the branch that fits, and nothing else on bad
