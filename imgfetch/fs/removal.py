@@ -78,7 +78,7 @@ def _unlink(name: bytes, directory: int, path: bytes) -> bool:
 
 def _refuse_mount(path: bytes, cause: OSError | None = None) -> NoReturn:
     message = f"{os.fsdecode(path)} is a mount point, so it was not removed"
-    raise StoreError(message, hint="Unmount it first.") from cause
+    raise StoreError(message, hint="unmount it first") from cause
 
 
 class _Directory:
