@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import StoreError, UsageError
 from imgfetch.fs.atomic import publish, sync_directory, write_all
-from imgfetch.fs.beside import beside, make_directory_beside, make_file_beside
+from imgfetch.fs.beside import make_directory_beside, make_file_beside
 from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space, no_space_told
 from imgfetch.tar.compressor import new_compressor
@@ -80,9 +80,10 @@ def staged_path(path: str) -> Generator[str]:
     if not _is_replaceable(path):
         message = f"{path} is no plain file, and a program is to write it"
         raise UsageError(message, hint="name a new file")
-    # Another name than those of our own files: what a program writes has no lock.
-    temporary = beside(f"{path}.image")
     with output_errors(path):
+        # What a program writes has no lock of its own: what it is in has one.
+        directory, held = make_directory_beside(path)
+        temporary = f"{directory}/{os.path.basename(path)}"
         try:
             with no_space_told(_place(path)):
                 yield temporary
@@ -91,10 +92,10 @@ def staged_path(path: str) -> Generator[str]:
                     publish(fd, temporary, path)
                 finally:
                     os.close(fd)
-        except BaseException:
+        finally:
             with suppress(OSError):
-                os.unlink(temporary)
-            raise
+                remove_tree(directory)
+            os.close(held)
 
 
 @contextmanager

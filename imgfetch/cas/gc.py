@@ -157,6 +157,16 @@ def _leftovers(root: str, partials_before: float) -> Iterator[str]:
             yield f"{root}/{LOCKS}/{name}"
 
 
+def abandoned_trees(root: str) -> list[str]:
+    """Directories below ``ingest`` that were to be temporary, whoever made them.
+
+    They may have files of ids that only namespaces have, and be in use: see `fs.beside`.
+    """
+    ingest = f"{root}/{INGEST}"
+    paths = [f"{ingest}/{name}" for name in _names(ingest) if is_temporary_name(name)]
+    return [path for path in paths if os.path.isdir(path) and not os.path.islink(path)]
+
+
 def _names(directory: str) -> list[str]:
     with suppress(FileNotFoundError):
         return os.listdir(directory)

@@ -200,7 +200,8 @@ def _export_erofs(
 ) -> None:
     from imgfetch.archive.output import output_errors
     from imgfetch.client.collaborators import LazyApplier
-    from imgfetch.fs.atomic import temporary_name
+    from imgfetch.fs.atomic import make_directory
+    from imgfetch.fs.beside import make_directory_beside
     from imgfetch.fs.removal import remove_tree
     from imgfetch.snapshot.unpacker import Unpacker
     from imgfetch.snapshot.userns import enter
@@ -214,13 +215,15 @@ def _export_erofs(
     mapping = enter(search_path=with_.search_path, warn=with_.progress.warn)
     unpacker = Unpacker(with_.store, LazyApplier(mapping), with_.progress)
     with output_errors(path):
-        tree = f"{_scratch(with_)}/{temporary_name('erofs')}"
-        os.mkdir(tree, 0o755)
+        staging, held = make_directory_beside(f"{_scratch(with_)}/erofs")
+        tree = f"{staging}/rootfs"
         try:
+            make_directory(tree, 0o755)
             unpack_rootfs(image, tree, unpacker)
             export_erofs(program, path, tree, image.descriptor.digest)
         finally:
-            remove_tree(tree)
+            remove_tree(staging)
+            os.close(held)
 
 
 def extract(

@@ -177,7 +177,7 @@ class Collaborators:
         Raises:
             PolicyError: not in the lock file, or another image than is locked.
         """
-        locked = self._locked_image(name)
+        locked = self.locked_image(name)
         if locked is None:
             obtained = self.obtain_unlocked(name, platforms, policy, store, alongside)
         else:
@@ -224,12 +224,17 @@ class Collaborators:
         Raises:
             PolicyError: not in the lock file.
         """
-        locked = self._locked_image(name)
+        locked = self.locked_image(name)
         if locked is None or isinstance(name, PathName) or name.reference.pinned:
             return name
         return type(name)(locked.pinned)
 
-    def _locked_image(self, name: ImageName) -> LockedImage | None:
+    def locked_image(self, name: ImageName) -> LockedImage | None:
+        """What the lock file in the settings says of a name; None without a lock file.
+
+        Raises:
+            PolicyError: not in the lock file.
+        """
         path = self.settings.locked
         if path is None:
             return None

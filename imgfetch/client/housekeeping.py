@@ -179,14 +179,20 @@ def collect(with_: Collaborators) -> Pruned:
 
 
 def _prune_snapshots(with_: Collaborators) -> list[Snapshot]:
+    from imgfetch.cas.gc import abandoned_trees
+    from imgfetch.fs.beside import remove_abandoned
     from imgfetch.workflow.prune import prune_snapshots
 
     snapshots = _snapshots(with_)
-    if not os.path.isdir(snapshots):
+    unpacked = os.path.isdir(snapshots)
+    trees = abandoned_trees(with_.own_store.path)
+    if not unpacked and not trees:
         return []
     kept = [platform for entry in images(with_) for platform in entry.platforms]
     _enter(with_)
-    return prune_snapshots(snapshots, kept)
+    for tree in trees:
+        remove_abandoned(tree)
+    return prune_snapshots(snapshots, kept) if unpacked else []
 
 
 def _pruned(blobs: int, snapshots: list[Snapshot], names: list[str] | None = None) -> Pruned:

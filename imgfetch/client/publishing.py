@@ -61,7 +61,9 @@ def _publish(
 ) -> PinnedImage:
     from imgfetch.registry.push import RepositoryWriter
     from imgfetch.workflow.push import Pusher, choose
+    from imgfetch.workflow.resolve import all_images
 
+    locked = with_.locked_image(name)
     name = with_.exact(name)
     target = _target(with_, destination)
     place = placed_repository(with_, target, with_.settings.creds)
@@ -74,6 +76,9 @@ def _publish(
                 platform = publishing.platform
                 wanted = None if platform is None else with_.platform(platform)
                 chosen = choose(documents, chosen, wanted, with_.platform(), str(name))
+            if locked is not None:
+                images = all_images(documents, chosen)
+                locked.check(documents.top(), images, with_.settings.locked or "")
             if target.digest is not None and target.digest != chosen.digest:
                 message = f"{destination} names another image than {name}"
                 raise UsageError(message, expected=target.digest, actual=chosen.digest)

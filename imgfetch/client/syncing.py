@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from imgfetch.interfaces import Source
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.reference import Reference
-    from imgfetch.registry.push import RepositoryWriter
     from imgfetch.workflow.lockfile import LockedImage
+    from imgfetch.workflow.push import Destination
 
 
 def sync(with_: Collaborators, path: str, *, prune: bool, dry_run: bool) -> list[Step]:
@@ -171,6 +171,7 @@ def _sync_to_registry(
     from imgfetch.client.publishing import placed_repository
     from imgfetch.registry.push import RepositoryWriter
     from imgfetch.workflow.deliver import check_place, destinations, is_delivered
+    from imgfetch.workflow.push import Untouched
 
     check_place(place)
     if with_.settings.offline:
@@ -183,13 +184,14 @@ def _sync_to_registry(
         for image in locked.images:
             target = targets[str(image.reference)]
             writer = RepositoryWriter(placed_repository(with_, target, with_.settings.creds))
-            if not publishing.referrers and is_delivered(image, target, writer):
-                steps.append(Step(str(target), "keep", image.digest, image))
-                continue
-            digest = image.digest
-            if not dry_run:
-                digest = _deliver(with_, image, path, target, writer, publishing)
-            steps.append(Step(str(target), "copy", digest, image))
+            digest, is_there = image.digest, is_delivered(image, target, writer)
+            if publishing.referrers and is_there:
+                # What refers to it may not be there.
+                pushed = Untouched(writer) if dry_run else writer
+                digest, is_there = _deliver(with_, image, path, target, pushed, publishing)
+            elif not is_there and not dry_run:
+                digest, _ = _deliver(with_, image, path, target, writer, publishing)
+            steps.append(Step(str(target), "keep" if is_there else "copy", digest, image))
     return steps
 
 
@@ -198,13 +200,18 @@ def _deliver(
     image: LockedImage,
     path: str,
     target: Reference,
-    writer: RepositoryWriter,
+    destination: Destination,
     publishing: Publishing,
-) -> Digest:
-    """Push from the store if it has the image, else from where it was locked."""
+) -> tuple[Digest, bool]:
+    """Push from the store if it has the image, else from where it was locked.
+
+    Returns:
+        What the tag stands for, and whether all of it was there already.
+    """
     from imgfetch.client.publishing import origin_of, placed_repository
+    from imgfetch.interfaces import NoProgress
     from imgfetch.workflow.deliver import deliver, outside
-    from imgfetch.workflow.push import Pusher
+    from imgfetch.workflow.push import Pusher, Untouched
 
     stored = _is_stored(with_, image, path, with_.store, attestations=False)
     name = StoreName(image.pinned) if stored else RegistryName(image.pinned)
@@ -213,10 +220,11 @@ def _deliver(
         origin = origin_of(with_, stack, name, target, place, publishing)
         pusher = Pusher(
             origin,
-            writer,
-            with_.progress,
+            destination,
+            NoProgress() if isinstance(destination, Untouched) else with_.progress,
             jobs=with_.settings.jobs,
             leave_out=outside(image, origin.documents),
         )
         documents, referrers = origin.documents, publishing.referrers
-        return deliver(image, pusher, documents, target.tag, referrers=referrers)
+        digest = deliver(image, pusher, documents, target.tag, referrers=referrers)
+        return digest, not pusher.sent

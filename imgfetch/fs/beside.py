@@ -54,7 +54,7 @@ def make_directory_beside(target: str) -> tuple[str, int]:
 
 
 def _make(target: str, make: Callable[[str], int]) -> tuple[str, int]:
-    _remove_abandoned(target)
+    _clear(target)
     attempts = _ATTEMPTS
     while True:
         path = beside(target)
@@ -82,7 +82,7 @@ def _is_ours(fd: int) -> bool:
     return os.fstat(fd).st_nlink > 0
 
 
-def _remove_abandoned(target: str) -> None:
+def _clear(target: str) -> None:
     """Remove what processes that were killed have left; what can't be removed stays."""
     directory, name = os.path.split(target)
     prefix, suffix = f".{name}.", ".tmp"
@@ -92,15 +92,16 @@ def _remove_abandoned(target: str) -> None:
     for other in found:
         middle = other.removeprefix(prefix).removesuffix(suffix)
         if other == f"{prefix}{middle}{suffix}" and _RANDOM.fullmatch(middle):
-            with suppress(OSError, StoreError):
-                _remove_unlocked(os.path.join(directory, other))
+            remove_abandoned(os.path.join(directory, other))
 
 
-def _remove_unlocked(path: str) -> None:
-    fd = os.open(path, _LOOK)
-    try:
-        if os.fstat(fd).st_uid == os.geteuid():
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_tree(path)
-    finally:
-        os.close(fd)
+def remove_abandoned(path: str) -> None:
+    """Remove a temporary file or directory that nobody has locked, if that can be done."""
+    with suppress(OSError, StoreError):
+        fd = os.open(path, _LOOK)
+        try:
+            if os.fstat(fd).st_uid == os.geteuid():
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_tree(path)
+        finally:
+            os.close(fd)

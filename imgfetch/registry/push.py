@@ -96,6 +96,15 @@ class RepositoryWriter:
         except InvalidDigestError:
             return None
 
+    def lists(self, subject: Digest, referrer: Digest) -> bool:
+        """Whether a manifest is in the registry's list of what refers to another one.
+
+        Raises:
+            ImgfetchError: as `Endpoint.request`.
+        """
+        listed = referrers.referrers(self._repository, subject)
+        return any(one.digest == referrer for one in listed)
+
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Take a blob over from another repository of the registry.
 

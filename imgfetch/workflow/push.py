@@ -8,6 +8,7 @@ not sent, what the registry has elsewhere is mounted. Documents go as the bytes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from imgfetch.errors import (
@@ -42,6 +43,14 @@ class Destination(Protocol):
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether a blob or a manifest is there."""
+        ...
+
+    def tagged(self, tag: str) -> Digest | None:
+        """What a tag is said to stand for."""
+        ...
+
+    def lists(self, subject: Digest, referrer: Digest) -> bool:
+        """Whether a manifest is in the list of what refers to another one."""
         ...
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
@@ -110,6 +119,7 @@ class Pusher:
 
     Attributes:
         left_out: the entries that were not.
+        sent: what was not there, or not under the tag.
     """
 
     def __init__(
@@ -122,6 +132,7 @@ class Pusher:
         leave_out: Callable[[Descriptor], bool] = lambda _: False,
     ) -> None:
         self.left_out: set[Digest] = set()
+        self.sent: set[Digest] = set()
         self._leave_out = leave_out
         self._origin = origin
         self._destination = destination
@@ -140,25 +151,39 @@ class Pusher:
             NotInStoreError: something of it is not in the store.
             ImgfetchError: what the origin or the destination object to.
         """
-        found = self._push(top, tag)
+
+        def is_known() -> bool:
+            return tag is None or self._destination.tagged(tag) == top.digest
+
+        found = self._push(top, is_known, tag)
         if referrers:
             self._push_referrers(found, set(found), _REFERRERS_DEPTH)
 
-    def _push(self, top: Descriptor, tag: str | None) -> list[Digest]:
+    def _push(
+        self, top: Descriptor, is_known: Callable[[], bool], tag: str | None = None
+    ) -> list[Digest]:
+        """Push what is not there.
+
+        Args:
+            top: what to push.
+            is_known: tells whether what leads to ``top`` is there, if that is.
+            tag: that it gets.
+
+        Returns:
+            All documents that belong to it.
+        """
         documents: dict[Digest, tuple[Descriptor, Manifest | Index]] = {}
         self._collect(top, documents, DEPTH_LIMIT)
-        absent = [
-            (descriptor, document)
-            for descriptor, document in documents.values()
-            # A manifest is taken only with its blobs there; an index may have gaps.
-            if isinstance(document, Index) or not self._destination.has(descriptor)
-        ]
+        # A manifest was taken only with its blobs there. An index may have gaps: all below
+        # it is looked for, too.
+        absent = [one for one in documents.values() if not self._destination.has(one[0])]
         self._push_blobs(document for _, document in absent if isinstance(document, Manifest))
+        if all(descriptor.digest != top.digest for descriptor, _ in absent) and not is_known():
+            absent.append(documents[top.digest])
         for descriptor, document in absent:
-            if descriptor.digest != top.digest:
-                self._destination.push_manifest(document, descriptor)
-        descriptor, document = documents[top.digest]
-        self._destination.push_manifest(document, descriptor, tag)
+            own = tag if descriptor.digest == top.digest else None
+            self._destination.push_manifest(document, descriptor, own)
+            self.sent.add(descriptor.digest)
         return list(documents)
 
     def _collect(
@@ -231,9 +256,33 @@ class Pusher:
         for subject in subjects:
             for referrer in self._origin.referrers(subject):
                 if referrer.digest not in seen:
-                    found = self._push(referrer, None)
+                    known = partial(self._destination.lists, subject, referrer.digest)
+                    found = self._push(referrer, known)
                     seen.update(found)
                     self._push_referrers(found, seen, depth - 1)
+
+
+class Untouched:
+    """A destination that is asked what is there, and sent nothing.
+
+    Args:
+        destination: that one.
+    """
+
+    def __init__(self, destination: Destination) -> None:
+        self.has = destination.has
+        self.tagged = destination.tagged
+        self.lists = destination.lists
+
+    def mount(self, *_: object, **__: object) -> bool:
+        """See `Destination`."""
+        return False
+
+    def push(self, *_: object, **__: object) -> None:
+        """See `Destination`."""
+
+    def push_manifest(self, *_: object, **__: object) -> None:
+        """See `Destination`."""
 
 
 def _as_blob(media_type: str) -> str:

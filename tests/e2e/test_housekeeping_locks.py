@@ -115,6 +115,13 @@ def test_what_is_not_locked_is_refused(
     imgfetch("push", *locked, reference, f"{moving.registry.host}/pushed:1").exited(16)
     imgfetch("pull", *locked, f"oci:{moving.layout}:refused").exited(16)
     imgfetch("pull", *locked, "--platform", FOREIGN, published.multi).exited(16)
+    imgfetch("pull", "--all-platforms", published.multi).succeeded()
+    for wanted in (("--platform", FOREIGN), ("--all-platforms",)):
+        there = f"{moving.registry.host}/pushed:1"
+        said = imgfetch("push", *locked, *wanted, published.multi, there).exited(16)
+        assert f"for {FOREIGN} is not in imgfetch.lock" in said.errors
+        imgfetch("copy", *locked, *wanted, published.multi, there).exited(16)
+    imgfetch("push", *locked, published.multi, there).succeeded()
     digest = published.pinned(published.stencil).partition("@")[2]
     other = f"{published.multi.rpartition(':')[0]}@{digest}"
     imgfetch("pull", *locked, other).exited(16)

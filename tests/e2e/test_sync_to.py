@@ -201,6 +201,10 @@ def test_referrers_go_along_on_request(
     imgfetch("sync", "--to", target.host, "--referrers").succeeded()
     shown = imgfetch("referrers", there(reference, target, "")).succeeded()
     assert str(signature.digest) in shown.lines[1]
+    before = writes(target)
+    for more in ([], ["--dry-run"]):
+        assert imgfetch("sync", "--to", target.host, "--referrers", *more).succeeded().lines == []
+    assert writes(target) == before
 
 
 def _named(layout: Path, digest: object) -> str:

@@ -26,6 +26,7 @@ NAME = "localhost/image:1"
 RUNS = "localhost/busybox:1"
 OUTPUT = "output"
 
+_EROFS = bytes.fromhex("e2e1f5e0")
 _RANDOM = {"trusted.overlay.uuid", "trusted.overlay.origin"}
 
 # What is in the store before, and the command.
@@ -36,6 +37,7 @@ COMMANDS: dict[str, tuple[str | None, list[str]]] = {
     "unpack --rootfs-only": ("pulled", ["unpack", "--rootfs-only", NAME, OUTPUT]),
     "save": ("pulled", ["save", NAME, "-o", OUTPUT]),
     "save --as oci": ("pulled", ["save", "--as", "oci", NAME, "-o", OUTPUT]),
+    "export --as erofs": ("pulled", ["export", "--as", "erofs", NAME, "-o", OUTPUT]),
     "load": (None, ["load", "-i", "ARCHIVE"]),
     "rmi": ("unpacked", ["rmi", NAME]),
     "prune": ("unnamed", ["prune"]),
@@ -154,13 +156,25 @@ def _not_random(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes
 
 
 def output_tree(here: Imgfetch) -> Tree:
-    """The files that were written; a bundle's specification has an id that is new each time."""
+    """The files that were written, as far as they are the same each time.
+
+    A bundle's specification has an id of its own, and an erofs says when it was made.
+    """
     tree = {path: node for path, node in store_tree(here.home).items() if path != "."}
     config = f"{OUTPUT}/config.json"
     if config in tree:
         json.loads((here.home / config).read_bytes())
         tree[config] = replace(tree[config], size=None, sha256=None)
+    output = tree.get(OUTPUT)
+    if output is not None and output.kind == "file" and _is_erofs(here.home / OUTPUT):
+        tree[OUTPUT] = replace(output, sha256=None)
     return tree
+
+
+def _is_erofs(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(1024)
+        return file.read(4) == _EROFS
 
 
 def finished(output: Tree) -> Tree:
