@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from imgfetch.findings import Finding
     from imgfetch.workflow.doctor import Diagnosis
 
-_CAP_SYS_ADMIN: Final = 21
 # Those of a store that has images of more are asked one by one, by name.
 _REGISTRIES: Final = 8
 _TRIAL_SECONDS: Final = 60
@@ -191,10 +190,9 @@ def _is_admin() -> bool:
     """Whether this process is root with what that takes, as `snapshot.userns` decides it."""
     from pathlib import Path
 
-    from imgfetch.snapshot.refusals import read_status
+    from imgfetch.snapshot.refusals import is_admin
 
-    effective = read_status(Path("/proc")).get("CapEff", "0")
-    return bool(int(effective, 16) >> _CAP_SYS_ADMIN & 1)
+    return bool(is_admin(Path("/proc")))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SECCOMP_FILTER = "2"
+_CAP_SYS_ADMIN = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ def read_status(proc: Path) -> dict[str, str]:
         return {}
     fields = (line.partition(":") for line in text.splitlines())
     return {name: value.strip() for name, _, value in fields}
+
+
+def is_admin(proc: Path) -> bool | None:
+    """Whether this process has CAP_SYS_ADMIN; None where there is no ``/proc`` to tell."""
+    status = read_status(proc)
+    return bool(int(status.get("CapEff", "0"), 16) >> _CAP_SYS_ADMIN & 1) if status else None
 
 
 def no_proc(proc: Path) -> NamespaceError:

@@ -18,13 +18,14 @@ from imgfetch.fs.idmap import IdMapping, IdRange
 from imgfetch.lean import contextlib
 from imgfetch.lean.pathlib import Path
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.snapshot import refusals, subids
-from imgfetch.snapshot.mapper import Mapper
+from imgfetch.snapshot import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CAP_SYS_ADMIN = 21
+    from imgfetch.snapshot.mapper import Mapper
+    from imgfetch.snapshot.subids import Subids
+
 _PROC = Path("/proc")
 _SUBIDS = ("/etc/subuid", "/etc/subgid")
 
@@ -70,10 +71,10 @@ def enter(
 
 
 def _is_admin(proc: Path) -> bool:
-    status = refusals.read_status(proc)
-    if not status:
+    admin = refusals.is_admin(proc)
+    if admin is None:
         raise refusals.no_proc(proc)
-    return bool(int(status.get("CapEff", "0"), 16) >> _CAP_SYS_ADMIN & 1)
+    return admin
 
 
 def _enter_mounts() -> bool:
@@ -116,6 +117,8 @@ def keep_id() -> IdMapping:
     Raises:
         NamespaceError: there are no subordinate ids, and so there would be no root inside.
     """
+    from imgfetch.snapshot import subids
+
     uid, gid = os.geteuid(), os.getegid()
     uids, gids = _granted(uid)
     if not (uids and gids):
@@ -127,6 +130,8 @@ def keep_id() -> IdMapping:
 
 
 def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
+    from imgfetch.snapshot.mapper import Mapper
+
     if os.geteuid() == 0:
         mapper = Mapper.writing(ids, proc)
     else:
@@ -148,7 +153,9 @@ def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
     os.setresuid(0, 0, 0)
 
 
-def _granted(uid: int) -> tuple[tuple[subids.Subids, ...], tuple[subids.Subids, ...]]:
+def _granted(uid: int) -> tuple[tuple[Subids, ...], tuple[Subids, ...]]:
+    from imgfetch.snapshot import subids
+
     owners = (*_names(uid), str(uid))
     return (
         subids.granted(Path(_SUBIDS[0]), owners),
@@ -158,6 +165,10 @@ def _granted(uid: int) -> tuple[tuple[subids.Subids, ...], tuple[subids.Subids, 
 
 def _mapper(uid: int, gid: int, search_path: str, proc: Path) -> Mapper | None:
     """Who is going to write the maps; forked here, because it has to stay outside."""
+    # Root in the first user namespace needs neither.
+    from imgfetch.snapshot import subids
+    from imgfetch.snapshot.mapper import Mapper
+
     if uid == 0:
         own = IdMapping.current(proc)
         if own.initial:
