@@ -63,11 +63,6 @@ class Forward(NamedTuple):
         return f"{before}{self.host_port}:{self.container_port}"
 
 
-def find_helper(search_path: str) -> str:
-    """The path of the program that is tried first; see `find_helpers`."""
-    return find_helpers(search_path)[0]
-
-
 def find_helpers(search_path: str, *, root: bool | None = None) -> tuple[str, ...]:
     """The paths of the programs there are, in the order in which to try them.
 

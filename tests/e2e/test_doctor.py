@@ -61,7 +61,7 @@ class Report:
 
 def examined(imgfetch: Imgfetch, *registries: str, offline: bool = True) -> Report:
     options = ["--offline"] if offline else []
-    result = imgfetch(*options, "doctor", "--format", "json", *registries)
+    result = imgfetch(*options, "doctor", "--format", "json", *registries, timeout=110)
     report = Report.read(result.stdout)
     assert result.returncode == (0 if report.works else 14), result.errors
     assert not report.odd
