@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,11 @@ from imgfetch.runtime.child import keep_descriptors, reset_signals
 
 _DONE = b"done"
 _LIMIT = 64
+# It takes a moment to end.
+_PATIENCE = 5.0
+_PAUSE = 0.005
+# Some generations are born while others are looked for.
+_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +43,11 @@ class Watchdog:
     def start(cls) -> Watchdog:
         """Start one; has to be before the runtime."""
         end, lifeline = os.pipe()
+        supervisor = os.getpid()
         child = os.fork()
         if child == 0:
             os.close(lifeline)
-            _wait(end)
+            _wait(end, supervisor)
         os.close(end)
         return cls(child, lifeline)
 
@@ -67,7 +74,7 @@ class Watchdog:
             os.waitpid(self.child, 0)
 
 
-def _wait(end: int) -> NoReturn:
+def _wait(end: int, supervisor: int) -> NoReturn:
     try:
         os.setsid()
         keep_descriptors({end}, stdin=False)
@@ -79,22 +86,44 @@ def _wait(end: int) -> NoReturn:
             said += piece
         pid, _, rest = said.partition(b" ")
         if pid.isdigit() and rest != _DONE:
+            _await_end(supervisor)
             kill_tree(int(pid))
     finally:
         os._exit(0)
 
 
+def _await_end(supervisor: int) -> None:
+    """Wait until a process whose files are closed is gone altogether.
+
+    At its very end the kernel sends SIGHUP to what it has started and finds stopped, and runc
+    passes that on: then what the container's process has started would be nobody's.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while os.getppid() == supervisor and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    time.sleep(_PAUSE)
+
+
 def kill_tree(root: int, proc: Path = Path("/proc")) -> None:
     """Kill a process and all that descend from it.
 
-    Stopped first, so that none is born meanwhile; those of a container end with its
-    first process.
+    All are stopped first, until none is born any more: killed one by one, the last might
+    have lost their parents before they were seen.
     """
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(root, signal.SIGSTOP)
-    for pid in (*descendants(root, proc), root):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    stopped: set[int] = set()
+    for _ in range(_ROUNDS):
+        born = {root, *descendants(root, proc)} - stopped
+        if not born:
+            break
+        _signal(born, signal.SIGSTOP)
+        stopped |= born
+    _signal(stopped, signal.SIGKILL)
+
+
+def _signal(pids: set[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def descendants(root: int, proc: Path) -> list[int]:
