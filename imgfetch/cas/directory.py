@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 
-from imgfetch.cas.ingest import Transfer, Waiting, partial_name
 from imgfetch.cas.reader import LayoutReader
 from imgfetch.cas.root import INGEST, StoreRoot
 from imgfetch.errors import NotInStoreError, StoreCorruptError, StoreError, VerificationError
@@ -79,6 +78,8 @@ class LayoutStore(LayoutReader):
 
     def _arrived(self, descriptor: Descriptor) -> int:
         """How much of some content an earlier transfer has left."""
+        from imgfetch.cas.ingest import partial_name
+
         try:
             arrived = os.lstat(self._root.ingest(partial_name(descriptor.digest))).st_size
         except OSError:
@@ -91,6 +92,8 @@ class LayoutStore(LayoutReader):
         One process transfers a digest while the others wait; ``progress`` is told
         ``waiting`` again and again, and what it raises ends the wait.
         """
+        from imgfetch.cas.ingest import Transfer, Waiting  # most commands take nothing in
+
         descriptor = content.descriptor
         if self.contains(descriptor):
             progress.update(descriptor, "present", descriptor.size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from imgfetch.client.naming import parse_name
-from imgfetch.client.registries import Registries
 from imgfetch.errors import PolicyError
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.platform import Platform
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from imgfetch.cas.directory import LayoutStore
     from imgfetch.cas.layered import LayeredStore
+    from imgfetch.client.registries import Registries
     from imgfetch.client.settings import Settings
     from imgfetch.fs.idmap import IdMapping
     from imgfetch.interfaces import (
@@ -50,7 +50,7 @@ class Collaborators:
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self.settings = settings
         self.progress = progress
-        self.registries = Registries(settings, progress.warn)
+        self._registries: Registries | None = None
         self._own_store: LayoutStore | None = None
         self._store: Store | None = None
         self._locked: LockFile | None = None
@@ -58,7 +58,17 @@ class Collaborators:
 
     def close(self) -> None:
         """Close connections."""
-        self.registries.close()
+        if self._registries is not None:
+            self._registries.close()
+
+    @property
+    def registries(self) -> Registries:
+        """Clients of registries."""
+        if self._registries is None:
+            from imgfetch.client.registries import Registries
+
+            self._registries = Registries(self.settings, self.progress.warn)
+        return self._registries
 
     @property
     def store(self) -> Store:

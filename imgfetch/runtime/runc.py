@@ -12,7 +12,6 @@ from imgfetch.lean.dataclasses import dataclass, field, replace
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.runtime.cgroups import oom_kills, remove_leftover
 from imgfetch.runtime.errorstream import without_last_words
-from imgfetch.runtime.failure import failure
 from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
 from imgfetch.runtime.mountinfo import root_is_initramfs
@@ -142,6 +141,8 @@ class Runc:
                 watchdog.kill_container(pid_file)
             remove_leftover(f"{bundle}", container_id)
         if not pid_file.exists():
+            from imgfetch.runtime.failure import failure  # most succeed
+
             raise failure(self.program.name, bundle / LOG, outcome.status)
         status = outcome.status if outcome.status >= 0 else _SIGNAL_BASE - outcome.status
         return Outcome(status, outcome.timed_out, kills)
