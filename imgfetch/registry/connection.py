@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from imgfetch.registry.wire import Stream
 
 _IDLE_LIMIT = 32
+# OpenSSL's ways to say that an authority is not known.
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ class Connector:
         self._guard = guard
         self._timeouts = timeouts
         self._contexts: dict[TlsPolicy, ssl.SSLContext] = {}
+        self._looking_up = True
         self._lock = threading.Lock()
 
     def connect(self, route: Route) -> Connection:
@@ -146,10 +149,17 @@ class Connector:
             OSError: no connection.
             RegistryError: the address is not one that a registry may lead to.
         """
+        looking_up = self._looking_up and route.policy.system is None
         try:
             return Connection(route, Wire(self._stream(route), self._timeouts))
         except TimeoutError as error:
             raise ConnectTimeoutError(*error.args) from error
+        except OSError as error:
+            # What ssl raises when it does not like a certificate has such a code.
+            if not looking_up or getattr(error, "verify_code", None) not in _UNKNOWN_AUTHORITY:
+                raise
+        self._stop_looking_up()
+        return self.connect(route)
 
     def _stream(self, route: Route) -> Stream:
         origin, proxy = route.origin, route.proxy
@@ -195,8 +205,15 @@ class Connector:
         # Reading the system's authorities takes a while: once, and only where TLS is spoken.
         with self._lock:
             if policy not in self._contexts:
-                self._contexts[policy] = policy.context()
+                self._contexts[policy] = policy.context(looking_up=self._looking_up)
             return self._contexts[policy]
+
+    def _stop_looking_up(self) -> None:
+        """Read all authorities from now on: the one that is wanted may be in the file alone."""
+        with self._lock:
+            if self._looking_up:
+                self._looking_up = False
+                self._contexts.clear()
 
 
 class Connections:

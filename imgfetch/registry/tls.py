@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import ssl
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,10 @@ from imgfetch.lean.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+# How OpenSSL names the files of a directory that it looks authorities up in.
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +39,19 @@ class TlsPolicy:
     client_key: Path | None = None
     system: Path | None = None
 
-    def context(self) -> ssl.SSLContext:
+    def context(self, *, looking_up: bool = False) -> ssl.SSLContext:
         """The policy as the ssl module takes it.
+
+        Args:
+            looking_up: whether to look the system's authorities up one by one where it has a
+                directory for that. Reading all of them takes twenty milliseconds; what is not
+                found in the directory may still be in the system's file.
 
         Raises:
             TLSError: a file can't be read or holds no certificate.
         """
-        context = ssl.create_default_context(cafile=self._bundle())
+        directory = _directory() if looking_up and self.system is None else None
+        context = ssl.create_default_context(cafile=self._bundle(), capath=directory)
         context.set_alpn_protocols(["http/1.1"])
         if not self.verify:
             context.check_hostname = False
@@ -65,6 +77,16 @@ class TlsPolicy:
             message = f"there is no file of certificate authorities {self.system}"
             raise TLSError(message, hint="REQUESTS_CA_BUNDLE or SSL_CERT_FILE names it")
         return self.system
+
+
+def _directory() -> str | None:
+    """The system's directory of authorities, if it is one to look them up in."""
+    directory = ssl.get_default_verify_paths().capath
+    try:
+        with os.scandir(directory or "/nonexistent") as entries:
+            return directory if any(_HASHED.fullmatch(entry.name) for entry in entries) else None
+    except OSError:
+        return None
 
 
 def _reason(error: Exception) -> str:

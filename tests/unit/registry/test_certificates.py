@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from imgfetch.oci.reference import Reference
 from tests.support.registry_content import IMAGE, read
 from tests.support.registry_server import Answer, Seen
 from tests.support.registry_world import World
+from tests.support.tools import require_tool
 
 LAYER = f"GET {IMAGE.layer_path()}"
 
@@ -80,3 +82,32 @@ def test_r037_a_missing_file_of_authorities_is_named(world: World, setting: str)
     client = world.client(**settings)
     with pytest.raises(TLSError, match=r"missing\.pem"):
         client.source(Reference.parse("registry.test/app:1")).resolve()
+
+
+@pytest.mark.parametrize("where", ["directory", "file"])
+def test_r037_authorities_of_the_system_are_looked_up_or_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """In its directory first; a host whose authority is only in the file is asked again."""
+    directory = world.directory / "certs"
+    directory.mkdir()
+    named = trustme.CA() if where == "file" else world.authority
+    named.cert_pem.write_to_path(str(directory / _hashed_name(named)))
+    monkeypatch.setenv("SSL_CERT_DIR", str(directory))
+    monkeypatch.setenv("SSL_CERT_FILE", str(world.ca_file if where == "file" else "/dev/null"))
+    host = world.host("registry.test", IMAGE.routes())
+    world.host("other.test", IMAGE.routes(), authority=trustme.CA())
+    client = world.client(ca_file=None)
+    assert client.source(Reference.parse("registry.test/app:1")).resolve().origin
+    assert host.connections == (1 if where == "directory" else 2)
+    with pytest.raises(TLSError, match="local issuer"):
+        client.source(Reference.parse("other.test/app:1")).resolve()
+    assert world.names.dialed.count(("other.test", 443)) == 2
+
+
+def _hashed_name(authority: trustme.CA) -> str:
+    """How OpenSSL names an authority's file in a directory that it looks things up in."""
+    command = [require_tool("openssl"), "x509", "-noout", "-subject_hash"]
+    pem = authority.cert_pem.bytes()
+    done = subprocess.run(command, input=pem, capture_output=True, check=True, timeout=20)
+    return f"{done.stdout.decode().strip()}.0"
