@@ -96,7 +96,8 @@ class Call:
         # Before anybody listens: who does closes this descriptor when the child has ended.
         with suppress(BrokenPipeError):
             write_all(self._hold, request)
-        threading.Thread(target=self._listen, name="imgfetch-call", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="imgfetch-call", daemon=True)
+        self._listener.start()
 
     @staticmethod
     def _start(
@@ -130,8 +131,7 @@ class Call:
             TimeoutError: it goes on after that time.
             ImgfetchError: as the verb raised it.
         """
-        if not self._ended.wait(timeout):
-            raise TimeoutError
+        self.wait_for_end(timeout)
         if self._failure is not None:
             raise self._failure
         answer = self._answer
@@ -150,9 +150,16 @@ class Call:
         """Whether `result` has no need to wait."""
         return self._ended.is_set()
 
-    def wait_for_end(self) -> None:
-        """Wait for the end, however it was."""
-        self._ended.wait()
+    def wait_for_end(self, timeout: float | None = None) -> None:
+        """Wait for the end, however it was; nothing of the call is left afterwards.
+
+        Raises:
+            TimeoutError: it goes on after that time.
+        """
+        if not self._ended.wait(timeout):
+            raise TimeoutError
+        if threading.current_thread() is not self._listener:
+            self._listener.join()
 
     def wait_for_start(self) -> None:
         """Wait until the container starts, or it is clear that it will not."""
