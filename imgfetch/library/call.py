@@ -180,17 +180,29 @@ class Call:
                 self._hold = -1
 
     def _listen(self) -> None:
-        with open(self._reports, "rb") as reports:
-            for line in reports:
-                message = wire.loads(line)
-                if "event" not in message:
-                    self._answer = message
-                    break
-                self._take(wire.decode(message["event"]))
-        self.process.wait()
-        self.abandon()
-        self._ended.set()
-        self._begun.set()
+        try:
+            with open(self._reports, "rb") as reports:
+                self._read(reports)
+        except Exception as failure:  # noqa: BLE001 - raised where the result is asked for
+            self._failure = failure
+            self.abandon()
+        finally:
+            self.process.wait()
+            self.abandon()
+            self._ended.set()
+            self._begun.set()
+
+    def _read(self, reports: IO[bytes]) -> None:
+        """Take what the child tells, up to its answer."""
+        for line in reports:
+            # A child that is killed may have told a part of something, which is nothing.
+            if not line.endswith(b"\n"):
+                return
+            message = wire.loads(line)
+            if "event" not in message:
+                self._answer = message
+                return
+            self._take(wire.decode(message["event"]))
 
     def _take(self, event: Event) -> None:
         if isinstance(event, StartedEvent):

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 65536
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-# Supervision passes these on, as soon as it is there to take them.
-_PASSED_ON: Final = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
-_PAUSE: Final = 0.001
+# Supervision passes these on, as soon as it is there to take them. Until then nobody waits for
+# SIGWINCH, and it does no harm by itself.
+_PASSED_ON: Final = (signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_PAUSE: Final = 0.005
 
 # What a program may ask for; all other verbs do without a process of their own.
 VERBS: Final = frozenset(
@@ -157,8 +158,7 @@ def _take_signals() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in _ENDING:
         signal.signal(number, _interrupt)
-    for number in _PASSED_ON:
-        signal.signal(number, _postpone)
+    _postpone(_PASSED_ON)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -166,11 +166,24 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise InterruptedBySignalError(number)
 
 
-def _postpone(number: int, _frame: FrameType | None) -> None:
-    import time
+def _postpone(numbers: tuple[int, ...]) -> None:
+    """Have signals come again until they are blocked, and with that taken by supervision."""
+    waiting: list[int] = []
 
-    time.sleep(_PAUSE)
-    os.kill(os.getpid(), number)
+    def keep(number: int, _frame: FrameType | None) -> None:
+        # Sent from here, it would be taken inside of this very call, over and over.
+        waiting.append(number)
+        signal.setitimer(signal.ITIMER_REAL, _PAUSE)
+
+    def send(_number: int, _frame: FrameType | None) -> None:
+        kept = waiting[:]
+        waiting.clear()
+        for number in kept:
+            os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGALRM, send)
+    for number in numbers:
+        signal.signal(number, keep)
 
 
 def _end_with_caller(requests: int) -> None:

@@ -67,6 +67,46 @@ def test_a_child_that_is_killed_is_an_error(tmp_path: Path) -> None:
         call(tmp_path / "store", python=python).result()
 
 
+def test_a_child_that_is_killed_while_it_tells_something_is_an_error(tmp_path: Path) -> None:
+    python = program(
+        tmp_path / "python",
+        f"#!{sys.executable}\nimport os, re, sys\n"
+        "reports = int(re.search(r'main\\(\\d+, (\\d+)', sys.argv[-1])[1])\n"
+        "os.write(reports, b'{\"value\": [')\n"
+        "os.kill(os.getpid(), 9)\n",
+    )
+    with pytest.raises(RuntimeFailedError, match="killed by signal 9"):
+        call(tmp_path / "store", python=python).result()
+
+
+def test_a_child_that_tells_nonsense_is_an_error(tmp_path: Path) -> None:
+    python = program(
+        tmp_path / "python",
+        f"#!{sys.executable}\nimport os, re, sys\n"
+        "reports = int(re.search(r'main\\(\\d+, (\\d+)', sys.argv[-1])[1])\n"
+        "os.write(reports, b'nonsense\\n')\n",
+    )
+    with pytest.raises(ValueError, match="Expecting value"):
+        call(tmp_path / "store", python=python).result()
+
+
+def test_signals_for_a_container_wait_until_somebody_takes_them() -> None:
+    # As for long pulls: what comes too early must not pile up in handlers.
+    text = (
+        "import os, signal, sys\n"
+        "from imgfetch.library import child\n"
+        "child._take_signals()\n"
+        "sys.setrecursionlimit(100)\n"
+        "os.kill(os.getpid(), signal.SIGWINCH)\n"
+        "os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "for _ in range(100_000): pass\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})\n"
+        "print(signal.sigtimedwait({signal.SIGUSR2}, 60).si_signo)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, b"%d\n" % signal.SIGUSR2), done.stderr
+
+
 def test_a_child_that_cant_be_executed_is_an_error(tmp_path: Path) -> None:
     python = program(tmp_path / "python", "#!/no/such/interpreter\n")
     with pytest.raises(RuntimeMissingError, match="can't be started"):
