@@ -10,7 +10,9 @@ ids there are is read back from the kernel.
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 
 from imgfetch.errors import NamespaceError
 from imgfetch.fs import linux
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from imgfetch.snapshot.subids import Subids
 
 _PROC = Path("/proc")
+_PATIENCE_MS = 1000
 _SUBIDS = ("/etc/subuid", "/etc/subgid")
 
 
@@ -85,13 +88,35 @@ def _enter_mounts() -> bool:
     return True
 
 
+def _unshare(proc: Path) -> None:
+    """Leave the user namespace and the mounts, which the kernel allows a single thread only.
+
+    One that was joined has said that it ends: it is gone a moment later, on a busy machine
+    some milliseconds.
+    """
+    patience = _PATIENCE_MS
+    while True:
+        try:
+            linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not patience:
+                raise
+            if refusals.read_status(proc).get("Threads", "1") == "1":
+                patience = 0  # it may be gone only now: once more
+            else:
+                patience -= 1
+                time.sleep(0.001)
+        else:
+            return
+
+
 def _enter_user_namespace(
     search_path: str, warn: Callable[[str], None], proc: Path, *, many: bool
 ) -> None:
     uid, gid = os.geteuid(), os.getegid()
     mapper = _mapper(uid, gid, search_path, proc) if many else None
     try:
-        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+        _unshare(proc)
     except OSError as error:
         if mapper:
             mapper.abandon()
@@ -137,7 +162,7 @@ def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
     else:
         mapper = Mapper.calling_tools(ids, search_path)
     try:
-        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+        _unshare(proc)
     except OSError as error:
         mapper.abandon()
         raise refusals.no_namespace(error, refusals.Confinement.of_self(proc)) from error

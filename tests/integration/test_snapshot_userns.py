@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,25 @@ def test_root_gets_a_mount_namespace_and_keeps_all_ids(tmp_path: Path) -> None:
 
     assert in_namespaces(work) == (True, "root")
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_threads_that_are_about_to_end_are_waited_for(any_user: User) -> None:
+    def work() -> int:
+        threading.Thread(target=time.sleep, args=(0.1,)).start()
+        enter(search_path=PATH, warn=print)
+        return os.getuid()
+
+    assert forked(work, any_user) == 0
+
+
+def test_a_thread_that_stays_is_named(plain_user: User) -> None:
+    def work() -> str:
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        with pytest.raises(NamespaceError) as caught:
+            enter(search_path=PATH, warn=print)
+        return str(caught.value)
+
+    assert "2 threads in this process" in forked(work, plain_user)
 
 
 def test_a_user_with_subordinate_ids_gets_them_after_id_0(subid_user: User) -> None:
