@@ -1,4 +1,4 @@
-"""`dataclasses`, made of closures and not of source text, for classes without bases.
+"""`dataclasses` without source text made and compiled, for classes whose bases have no fields.
 
 The original writes methods for each class as text and has them compiled, each time the program
 starts. Here all classes share a few functions. To make an instance takes about as long; to
@@ -39,10 +39,11 @@ def field(
 
 
 def dataclass(*, frozen=False, slots=False, repr=True):
-    """See `dataclasses.dataclass`; there is none here without slots, and none with bases."""
+    """See `dataclasses.dataclass`; there is none here without slots, and no base with fields."""
 
     def make(cls):
-        if not slots or cls.__bases__ != (object,):
+        # Bases may say what it is for; they have nothing in their instances.
+        if not slots or any(base.__basicsize__ > object.__basicsize__ for base in cls.__bases__):
             message = f"{cls.__name__}: see the original for this kind of data class"
             raise TypeError(message)
         return _made(cls, frozen=frozen, with_repr=repr)
@@ -81,7 +82,7 @@ def _made(cls, *, frozen, with_repr):
         namespace.setdefault("__hash__", None)
     if with_repr:
         namespace.setdefault("__repr__", _repr(tuple(n for n in names if fields[n].repr)))
-    made = type(cls.__name__, (), namespace)
+    made = type(cls.__name__, cls.__bases__, namespace)
     made.__init__ = _init(made, fields)
     return made
 

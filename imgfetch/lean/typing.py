@@ -26,6 +26,37 @@ class Protocol:
     __slots__ = ()
 
 
+class Generic:
+    """A class that has to do with a type which its users choose."""
+
+    __slots__ = ()
+
+    def __class_getitem__(cls, _parameters):
+        return cls
+
+
+class TypedDict(dict):
+    """What keys a dictionary has: its annotations, with those of its bases."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, *, total=True):
+        every = {}
+        for kind in reversed(cls.__mro__):
+            every.update(kind.__dict__.get("__annotations__", {}))  # noqa: RUF063 - inspect is slow to load
+        cls.__annotations__ = every
+
+
+def TypeVar(*_parameters, **_bounds):
+    """A type that somebody chooses."""
+    return _Form()
+
+
+def overload(function):
+    """One of the ways to call a function: the last definition is the function."""
+    return function
+
+
 def NewType(_name, _supertype):
     """A name for a type: for type checkers it is a type of its own."""
     return lambda value: value

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-from typing import TYPE_CHECKING, Any
-
 from imgfetch.client.archive_verbs import ArchiveVerbs
 from imgfetch.client.image_verbs import ImageVerbs
 from imgfetch.client.store_verbs import StoreVerbs
-from imgfetch.library.call import Call
+from imgfetch.lean.typing import TYPE_CHECKING, Any
 from imgfetch.library.interpreter import find_interpreter
 
 if TYPE_CHECKING:
@@ -19,14 +16,15 @@ if TYPE_CHECKING:
     from imgfetch.client.housekeeping import Pruned
     from imgfetch.client.image_verbs import ImageLike, PinnedImage
     from imgfetch.findings import Finding
-    from imgfetch.library.call import Stream
+    from imgfetch.library.call import Call, Stream
     from imgfetch.library.events import Event
     from imgfetch.workflow.doctor import Diagnosis
     from imgfetch.workflow.evict import Limits
     from imgfetch.workflow.fsck import Damage
     from imgfetch.workflow.obtain import Policy
 
-_NOTHING = subprocess.DEVNULL
+# As `subprocess` has it.
+_NOTHING = -3
 
 
 class ChildVerbs(ImageVerbs, StoreVerbs, ArchiveVerbs):
@@ -212,6 +210,8 @@ class ChildVerbs(ImageVerbs, StoreVerbs, ArchiveVerbs):
         streams: tuple[Stream, Stream, Stream],
         **text: Any,
     ) -> Call:
+        from imgfetch.library.call import Call  # and subprocess with it
+
         return Call(
             self._collaborators.settings,
             verb,

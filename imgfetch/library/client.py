@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
-
 from imgfetch.client.collaborators import Collaborators
 from imgfetch.client.container_verbs import ContainerVerbs
 from imgfetch.client.content_verbs import ContentVerbs
 from imgfetch.client.registry_verbs import RegistryVerbs
 from imgfetch.errors import UsageError
 from imgfetch.interfaces import NoProgress
+from imgfetch.lean.typing import TYPE_CHECKING, Literal, TypedDict
 from imgfetch.library.events import CallbackProgress
 from imgfetch.library.exec_verbs import ExecVerbs
 from imgfetch.library.run_verbs import RunVerbs
@@ -34,7 +33,7 @@ class SettingsKeywords(TypedDict, total=False):
         platform: in place of this machine's.
         runtime: name or path of the OCI runtime.
         network: the network of a run that asks for none in particular.
-        rootfs_mode: ``auto``, ``overlay`` or ``copy``.
+        rootfs_mode: ``auto``, ``overlay``, ``fuse-overlayfs`` or ``copy``.
         jobs: how many blobs are fetched at once.
         authfile: credentials file in place of docker's.
         creds: ``user:password`` for this client's registries.
@@ -51,7 +50,7 @@ class SettingsKeywords(TypedDict, total=False):
     platform: str
     runtime: str
     network: Literal["auto", "private", "host", "none"]
-    rootfs_mode: Literal["auto", "overlay", "copy"]
+    rootfs_mode: Literal["auto", "overlay", "fuse-overlayfs", "copy"]
     jobs: int
     authfile: str
     creds: str

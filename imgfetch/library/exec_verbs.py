@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, overload
-
 from imgfetch.errors import ContainerExitError
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Generic, Literal, overload
 from imgfetch.library.child_verbs import ChildVerbs
 from imgfetch.library.keywords import variables, words
 from imgfetch.library.result import Output
@@ -103,6 +101,8 @@ class ExecVerbs(ChildVerbs):
             ContainerExitError: the exit status is not 0, with ``check``.
             CommandError: the command is not there, or can't be executed.
         """
+        from subprocess import DEVNULL, PIPE
+
         from imgfetch.workflow.execute import Command
 
         command = Command(
@@ -111,7 +111,7 @@ class ExecVerbs(ChildVerbs):
         call = self._call(
             "execute",
             {"name": container, "command": command},
-            (subprocess.DEVNULL if input is None else subprocess.PIPE, *_CAPTURED),
+            (DEVNULL if input is None else PIPE, PIPE, PIPE),
             **({"encoding": "utf-8"} if text else {}),
         )
         try:
@@ -126,6 +126,3 @@ class ExecVerbs(ChildVerbs):
             message = f"{command.args[0]} in container {container} exited with {returncode}"
             raise ContainerExitError(message, returncode=returncode, stdout=stdout, stderr=stderr)
         return result
-
-
-_CAPTURED = (subprocess.PIPE, subprocess.PIPE)

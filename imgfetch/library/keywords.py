@@ -7,10 +7,10 @@ Lists have plural names, except for those that docker's users know by another.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from imgfetch.errors import InvalidOptionError, UsageError
+from imgfetch.lean.dataclasses import replace
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -141,7 +141,7 @@ class RunKeywords(ContainerOptions, total=False):
         policy: when to ask the registry: ``missing``, ``always``, ``newer`` or ``never``.
         stop_timeout: seconds between asking it to stop and killing it; 10 by default.
         runtime: name or path of the OCI runtime.
-        rootfs_mode: ``auto``, ``overlay`` or ``copy``.
+        rootfs_mode: ``auto``, ``overlay``, ``fuse-overlayfs`` or ``copy``.
         keep: whether what it wrote is kept in the store: see `RunResult.kept`.
         strict: whether a runtime is refused that containers are known to get out of.
     """
@@ -150,7 +150,7 @@ class RunKeywords(ContainerOptions, total=False):
     policy: Policy
     stop_timeout: float
     runtime: str | None
-    rootfs_mode: Literal["auto", "overlay", "copy"] | None
+    rootfs_mode: Literal["auto", "overlay", "fuse-overlayfs", "copy"] | None
     keep: bool
     strict: bool
 

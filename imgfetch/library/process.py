@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Final, Generic
 
 from imgfetch.errors import ContainerTimeoutError, InterruptedBySignalError
+from imgfetch.lean.typing import TYPE_CHECKING, Final, Generic
 from imgfetch.library.call import ENDING, Call
 from imgfetch.library.result import Output, RunResult, result_of
 

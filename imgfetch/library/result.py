@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
 from imgfetch.bundle.options import PublishedPort
 from imgfetch.errors import ContainerExitError
+from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Generic, TypeVar
 from imgfetch.oci.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 Output = TypeVar("Output", bytes, str)
 
@@ -73,6 +72,8 @@ class RunResult(Generic[Output]):
 
 def result_of(document: Mapping[str, Any], stdout: Output, stderr: Output) -> RunResult[Output]:
     """A result from the document of `imgfetch.workflow.result`."""
+    from datetime import datetime
+
     return RunResult(
         argv=tuple(document["argv"]),
         returncode=document["exit_code"],

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
-
 from imgfetch.errors import ContainerTimeoutError, UsageError
+from imgfetch.lean.typing import TYPE_CHECKING, Any, Final, Literal, overload
 from imgfetch.library import keywords
 from imgfetch.library.child_verbs import ChildVerbs
-from imgfetch.library.process import RunProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from imgfetch.client.image_verbs import ImageLike
     from imgfetch.library.call import Call, Stream
     from imgfetch.library.keywords import ContainerOptions, RunKeywords, Word
+    from imgfetch.library.process import RunProcess
     from imgfetch.library.result import RunResult
     from imgfetch.workflow.obtain import Policy
 
@@ -123,6 +122,8 @@ class RunVerbs(ChildVerbs):
         call = self._begin(
             image, argv, (stdin, stdout, stderr), _text(text, encoding, errors), timeout, options
         )
+        from imgfetch.library.process import RunProcess  # and subprocess with it
+
         with RunProcess[Any](call, _empty(text)) as process:
             process.communicate(input)
             result: RunResult[Any] = process.result()
@@ -204,6 +205,8 @@ class RunVerbs(ChildVerbs):
         streams = (stdin, stdout, stderr)
         how = _text(text, encoding, errors)
         call = self._begin(image, argv, streams, how, timeout, options)
+        from imgfetch.library.process import RunProcess  # and subprocess with it
+
         return RunProcess[Any](call, _empty(text))
 
     def start(

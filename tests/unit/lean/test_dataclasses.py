@@ -155,6 +155,21 @@ def test_the_originals_functions_work(made: types.SimpleNamespace) -> None:
     assert [field.compare for field in dataclasses.fields(point)][-1] is False
 
 
+def test_bases_without_fields_are_kept() -> None:
+    class Base:
+        __slots__ = ()
+
+        def double(self) -> int:
+            return 2 * getattr(self, "x", 0)
+
+    @lean.dataclass(frozen=True, slots=True)
+    class Derived(Base):
+        x: int
+
+    assert Derived(4).double() == 8
+    assert not hasattr(Derived(4), "__dict__")
+
+
 def test_what_is_not_supported_is_refused() -> None:
     class Base:
         pass

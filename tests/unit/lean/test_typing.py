@@ -118,3 +118,38 @@ def test_named_types_are_the_types_themselves() -> None:
 def test_forms_take_whatever_they_are_given() -> None:
     assert lean.Literal["a", "b"] is not None
     assert lean.TYPE_CHECKING is False
+
+
+def test_generic_classes_take_types_and_stay_what_they_are() -> None:
+    output = lean.TypeVar("output", bytes, str)
+
+    class Box(lean.Generic[output]):
+        __slots__ = ("content",)
+
+    assert Box[str] is Box
+    assert not hasattr(Box(), "__dict__")
+
+
+def test_typed_dictionaries_know_their_keys() -> None:
+    class Base(lean.TypedDict, total=False):
+        name: str
+
+    class Further(Base, total=False):
+        size: int
+
+    assert set(Further.__annotations__) == {"name", "size"}
+    assert set(Base.__annotations__) == {"name"}
+    assert Further(name="a", size=1) == {"name": "a", "size": 1}
+
+
+def test_the_last_definition_is_the_function() -> None:
+    @lean.overload
+    def double(value: int) -> int: ...
+
+    @lean.overload
+    def double(value: str) -> str: ...
+
+    def double(value: int | str) -> int | str:
+        return value * 2
+
+    assert (double(2), double("a")) == (4, "aa")
