@@ -18,6 +18,7 @@ from imgfetch.errors import (
     StoreError,
     VerificationError,
 )
+from imgfetch.lean.contextlib import contextmanager
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci import layout
 from imgfetch.oci.descriptor import Descriptor
@@ -25,7 +26,7 @@ from imgfetch.oci.digest import ENCODED_LENGTH
 from imgfetch.oci.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from typing import BinaryIO
 
     from imgfetch.oci.digest import Digest
@@ -173,7 +174,9 @@ class LayoutReader:
         Raises:
             StoreCorruptError: ``index.json`` is malformed, or has several such entries.
         """
-        found = {entry.digest: entry for entry in self.index().named(name)}
+        index = self._index()
+        with self._malformed():
+            found = {entry.digest: entry for entry in index.named(name)}
         if len(found) > 1:
             message = f"{name} stands for several images in the store {self.path}"
             raise StoreCorruptError(
@@ -193,6 +196,13 @@ class LayoutReader:
         Raises:
             StoreCorruptError: it is malformed.
         """
+        index = self._index()
+        with self._malformed():
+            _ = index.entries
+        return index
+
+    def _index(self) -> layout.LayoutIndex:
+        """The same, of which single entries may be malformed."""
         if not self._root.exists():
             return layout.LayoutIndex.empty()
         try:
@@ -205,8 +215,15 @@ class LayoutReader:
         seen = self._seen
         if seen is not None and seen[0] == raw:
             return seen[1]
-        try:
+        with self._malformed():
             index = layout.LayoutIndex.from_json(raw, f"store {self.path}")
+        self._seen = (raw, index)
+        return index
+
+    @contextmanager
+    def _malformed(self) -> Generator[None, None, None]:
+        try:
+            yield
         except ContentError as error:
             message = error.message
             raise StoreCorruptError(
@@ -215,8 +232,6 @@ class LayoutReader:
                 actual=error.actual,
                 hint="imgfetch fsck --repair sets it aside",
             ) from error
-        self._seen = (raw, index)
-        return index
 
 
 def _untrusted(path: str, actual: str) -> StoreCorruptError:

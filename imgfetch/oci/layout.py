@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from imgfetch.errors import InvalidDigestError, UnsupportedContentError
 from imgfetch.lean import json
-from imgfetch.lean.dataclasses import dataclass, replace
+from imgfetch.lean.contextlib import suppress
+from imgfetch.lean.dataclasses import replace
 from imgfetch.lean.typing import TYPE_CHECKING, Any
 from imgfetch.oci.descriptor import REF_NAME, Descriptor
 from imgfetch.oci.document import Object, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from imgfetch.oci.digest import Digest
 
 MARKER = "oci-layout"
@@ -59,19 +62,49 @@ def check_marker(raw: bytes, where: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class LayoutIndex:
     """The content of ``index.json``.
 
-    Attributes:
-        entries: those whose digests we can check, in order.
-        foreign: how many others there are.
+    An entry is parsed when it is asked for: a thousand names take their time, and most
+    commands want one of them.
+
+    Args:
         document: all of it, as decoded.
+
+    Raises:
+        DocumentError: it has no list of objects.
     """
 
-    entries: tuple[Descriptor, ...]
-    foreign: int
-    document: Object
+    __slots__ = ("_objects", "_parsed", "document")
+
+    def __init__(self, document: Object) -> None:
+        self.document = document
+        self._objects = document.objects("manifests")
+        self._parsed: tuple[tuple[Descriptor, ...], int] | None = None
+
+    @property
+    def entries(self) -> tuple[Descriptor, ...]:
+        """Those whose digests we can check, in order.
+
+        Raises:
+            DocumentError: one is malformed.
+        """
+        return self._all()[0]
+
+    @property
+    def foreign(self) -> int:
+        """How many others there are.
+
+        Raises:
+            DocumentError: one is malformed.
+        """
+        return self._all()[1]
+
+    def _all(self) -> tuple[tuple[Descriptor, ...], int]:
+        if self._parsed is None:
+            entries = tuple(_parsed(self._objects))
+            self._parsed = entries, len(self._objects) - len(entries)
+        return self._parsed
 
     @classmethod
     def from_json(cls, raw: bytes, where: str) -> LayoutIndex:
@@ -84,31 +117,24 @@ class LayoutIndex:
         Raises:
             DocumentError: malformed.
         """
-        return cls._of(load(raw, f"{where}: {INDEX}", limit=INDEX_LIMIT))
+        return cls(load(raw, f"{where}: {INDEX}", limit=INDEX_LIMIT))
 
     @classmethod
     def empty(cls) -> LayoutIndex:
         """The index of a new layout."""
-        return cls._of(Object({"schemaVersion": 2, "manifests": []}, INDEX))
-
-    @classmethod
-    def _of(cls, document: Object) -> LayoutIndex:
-        entries = []
-        foreign = 0
-        for entry in document.objects("manifests"):
-            try:
-                entries.append(Descriptor.from_object(entry))
-            except InvalidDigestError:
-                foreign += 1
-        return cls(tuple(entries), foreign, document)
+        return cls(Object({"schemaVersion": 2, "manifests": []}, INDEX))
 
     def to_json(self) -> bytes:
         """The document's bytes."""
         return json.dumps(self.document.value, separators=(",", ":")).encode()
 
     def named(self, name: str) -> list[Descriptor]:
-        """The entries of a name: one, if all is well."""
-        return [entry for entry in self.entries if entry.ref_name == name]
+        """The entries of a name: one, if all is well.
+
+        Raises:
+            DocumentError: one of them is malformed.
+        """
+        return list(_parsed(one for one in self._objects if _is_named(one.value, name)))
 
     def with_entry(self, name: str, descriptor: Descriptor) -> LayoutIndex:
         """The same with one entry of this name, in the place of the first there was.
@@ -142,7 +168,13 @@ class LayoutIndex:
 
     def _with(self, entries: list[dict[str, Any]]) -> LayoutIndex:
         value = {**self.document.value, "manifests": entries}
-        return LayoutIndex._of(Object(value, self.document.where))
+        return LayoutIndex(Object(value, self.document.where))
+
+
+def _parsed(objects: Iterable[Object]) -> Iterator[Descriptor]:
+    for one in objects:
+        with suppress(InvalidDigestError):
+            yield Descriptor.from_object(one)
 
 
 def is_pinned(entry: Descriptor) -> bool:
@@ -150,7 +182,7 @@ def is_pinned(entry: Descriptor) -> bool:
     return entry.annotations.get(PINNED) == "true"
 
 
-def _is_named(entry: dict[str, Any], name: str) -> bool:
+def _is_named(entry: Mapping[str, Any], name: str) -> bool:
     # A foreign entry was not read as a descriptor: its annotations may be anything.
     annotations = entry.get("annotations")
     return isinstance(annotations, dict) and annotations.get(REF_NAME) == name

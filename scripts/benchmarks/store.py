@@ -44,14 +44,15 @@ def bench_store(rounds: int, images: int) -> None:
             f"{machine()}; a store of {images + 1} images and {count} blobs beside one of"
             f" one image; {rounds} rounds\n"
         )
-        print("| | large, median ms | small, median ms | ratio | peak MiB |")
-        print("|---|---:|---:|---:|---:|")
+        print("| | large, median ms | small, median ms | ratio | of processor time | peak MiB |")
+        print("|---|---:|---:|---:|---:|---:|")
         for name, argv in _commands(image).items():
             large, small = (_contender(name, argv, envs[size]) for size in ("large", "small"))
             take_turns([large, small], rounds)
             print(
                 f"| `{name}` | {large.wall * 1000:.0f} | {small.wall * 1000:.0f} |"
-                f" {large.wall / small.wall:.2f} | {large.peak_mib:.0f} / {small.peak_mib:.0f} |",
+                f" {large.wall / small.wall:.2f} | {large.cpu / small.cpu:.2f} |"
+                f" {large.peak_mib:.0f} / {small.peak_mib:.0f} |",
                 flush=True,
             )
 

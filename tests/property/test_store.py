@@ -60,7 +60,8 @@ def test_a_changed_index_differs_in_the_one_name_only(
     assert tagged.named(name) == [descriptor]
     for changed in (tagged.without_entry(name), index.without_entry(name)):
         assert json.loads(changed.to_json()) == {**document, "manifests": others}
-    assert LayoutIndex.from_json(tagged.to_json(), "test") == tagged
+    again = LayoutIndex.from_json(tagged.to_json(), "test")
+    assert (again.entries, again.foreign) == (tagged.entries, tagged.foreign)
 
 
 @settings(max_examples=50)

@@ -107,7 +107,8 @@ def test_null_is_an_empty_list(store: LayoutStore) -> None:
         b"[]",
         b'{"manifests": {}}',
         b'{"manifests": [1]}',
-        b'{"manifests": [{"digest": "sha256:' + b"0" * 64 + b'", "size": "1"}]}',
+        b'{"manifests": [{"digest": "sha256:' + b"0" * 64 + b'", "size": "1", "annotations":'
+        b' {"org.opencontainers.image.ref.name": "x"}}]}',
         b'{"manifests": [], "manifests": []}',
     ],
 )

@@ -83,6 +83,15 @@ def test_a_malformed_index_is_refused(document: object) -> None:
         LayoutIndex.from_json(encode(document), "layout x")
 
 
+def test_one_malformed_entry_is_in_the_way_of_nothing_but_itself() -> None:
+    """S045: other tools write here, too."""
+    index = _index(_entry("a", "x"), _entry("b", "y", size="many"))
+    assert [str(entry.digest) for entry in index.named("a")] == [documents.digest("x")]
+    for look in (lambda: index.named("b"), lambda: index.entries, lambda: index.foreign):
+        with pytest.raises(DocumentError, match="size"):
+            look()
+
+
 def test_a_name_may_stand_for_several_entries() -> None:
     index = _index(_entry("a", "x"), _entry("b", "y"), _entry("a", "z"))
     assert [str(entry.digest) for entry in index.named("a")] == [
