@@ -15,7 +15,7 @@ class Path:
 
     def __init__(self, *parts):
         text = os.path.join(*parts) if parts else "."
-        if f"{text}/" != os.path.normpath(text) + "/":
+        if text != os.path.normpath(text):
             text = str(_original(text))
         self._text = text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import NetworkError, RegistryError
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 # A redirect's body is worth reading only to keep the connection.
 _DRAIN_LIMIT = 16 << 10
 _CHUNK = 256 << 10
+# Those of the largest file there can be; `int` refuses numbers of thousands of digits.
+_DIGITS = 19
+
+
+def byte_count(text: str) -> int | None:
+    """The number of bytes that a header's value is; None if it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 class Response:
@@ -39,7 +47,8 @@ class Response:
         # 0 also where there is no body whatever the headers say of one (RFC 9110 6.4.1).
         self._bodiless = answer.length == 0
         if self._bodiless:
-            self._end(reusable=not answer.will_close)
+            # After an interim one (RFC 9110 15.2) the answer itself would come, unasked.
+            self._end(reusable=not answer.will_close and answer.status >= HTTPStatus.OK)
 
     def header(self, name: str) -> str:
         """A header's value, "" when there is none."""
@@ -54,8 +63,7 @@ class Response:
         """``Content-Length``; None when missing or not a number."""
         if self._bodiless:
             return 0
-        text = self.header("Content-Length")
-        return int(text) if text.isascii() and text.isdigit() else None
+        return byte_count(self.header("Content-Length"))
 
     def chunks(self) -> Generator[bytes, None, None]:
         """The body as it comes, undecoded.

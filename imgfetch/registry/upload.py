@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from imgfetch.errors import NetworkError, RegistryError
+from imgfetch.registry.response import byte_count
 from imgfetch.registry.transport import Body
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ class Upload:
         self._descriptor = descriptor
         self._what = f"upload of blob {descriptor.digest}"
         self._location = self._next_location(begun)
-        minimum = begun.header("OCI-Chunk-Min-Length")
-        self._least = int(minimum) if minimum.isascii() and minimum.isdigit() else 0
+        self._least = byte_count(begun.header("OCI-Chunk-Min-Length")) or 0
 
     def send(self, open_blob: Callable[[], BinaryIO]) -> None:
         """Send the blob in one piece.

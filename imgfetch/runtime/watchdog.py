@@ -68,7 +68,8 @@ class Watchdog:
 
     def release(self) -> None:
         """Say that all is well, and wait for the process's end."""
-        os.write(self.lifeline, _DONE)
+        with contextlib.suppress(BrokenPipeError):  # somebody may have killed it
+            os.write(self.lifeline, _DONE)
         os.close(self.lifeline)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.child, 0)

@@ -18,7 +18,7 @@ from imgfetch import errors
 from imgfetch.fs import linux
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _BLOCK = 65536
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -47,11 +47,14 @@ class Worker:
         """
         read, write = os.pipe()
         parent = os.getpid()
-        pid = _fork()
-        if pid == 0:
-            for descriptor in (read, *others):
-                os.close(descriptor)
-            _work(task, write, parent)
+        # What a handler raises while a child is made could be raised twice, or be lost.
+        allowed = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                _work(task, write, parent, (read, *others), allowed)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
         os.close(write)
         return cls(read, pid, bytearray())
 
@@ -86,15 +89,6 @@ class Worker:
         os.close(self.descriptor)
         os.kill(self.pid, number)
         os.waitpid(self.pid, 0)
-
-
-def _fork() -> int:
-    """Fork, with signals held back: what a handler raises in hooks of other modules is lost."""
-    allowed = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
-        return os.fork()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
 
 
 def results(tasks: Sequence[Callable[[], Any]], limit: int) -> Iterator[tuple[int, Any]]:
@@ -136,13 +130,22 @@ def results(tasks: Sequence[Callable[[], Any]], limit: int) -> Iterator[tuple[in
             worker.end()
 
 
-def _work(task: Callable[[], Any], write: int, parent: int) -> NoReturn:
+def _work(
+    task: Callable[[], Any],
+    write: int,
+    parent: int,
+    others: Sequence[int],
+    allowed: Iterable[int],
+) -> NoReturn:
     """The child's life."""
     try:
         linux.die_with_parent(signal.SIGKILL)
         for number in _ENDING:
             # What these mean to the command is the parent's business.
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, allowed)
+        for descriptor in others:
+            os.close(descriptor)
         if os.getppid() == parent:
             said = json.dumps(_outcome(task)).encode()
             while said:
@@ -165,11 +168,12 @@ def _outcome(task: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _value(said: bytes) -> Any:  # noqa: ANN401 - what the task returned
-    if not said:
+    try:
+        outcome = json.loads(said)
+    except ValueError as error:  # nothing, or a part of what it had to say
         message = "a process that unpacked a layer was killed"
         hint = "if memory was short, make more available, then run the command again"
-        raise errors.RuntimeFailedError(message, hint=hint)
-    outcome = json.loads(said)
+        raise errors.RuntimeFailedError(message, hint=hint) from error
     if "error" in outcome:
         raise getattr(errors, outcome["error"])(**outcome["told"])
     if "bug" in outcome:

@@ -59,6 +59,8 @@ def unpacking(
         with passing_on(told, progress):
             try:
                 yield _Watching(progress, worker)
+                while worker.listen():
+                    pass
             except _EndedError:
                 worker.result()
                 raise

@@ -51,6 +51,18 @@ def test_a_large_value_arrives_whole() -> None:
     assert values([lambda: "x" * 1_000_000])[0] == "x" * 1_000_000
 
 
+def test_a_process_that_is_killed_in_mid_word_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(descriptor: int, _said: bytes) -> int:
+        real_write(descriptor, b'{"value": "x')
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    real_write = os.write
+    monkeypatch.setattr(os, "write", cut)
+    with pytest.raises(RuntimeFailedError, match="was killed"):
+        values([lambda: "x"])
+
+
 def test_an_error_arrives_as_it_was_raised() -> None:
     def task() -> None:
         message = "layer x is not what the config says"

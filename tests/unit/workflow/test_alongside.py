@@ -114,6 +114,22 @@ def test_a_transfer_that_fails_ends_the_unpacking(
         os.kill(int(started.read_text()), 0)
 
 
+def test_an_interruption_ends_the_unpacking_that_is_waited_for(store: LayoutStore) -> None:
+    def unpack(_content: BlobReader, _progress: Progress) -> None:
+        while True:
+            signal.pause()
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt), unpacking(unpack, store, RecordedProgress()):
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_what_does_not_verify_is_never_opened(store: LayoutStore, source: FakeSource) -> None:
     source.blobs[LAYERS[0].digest] = b"x" * 50_000
 
