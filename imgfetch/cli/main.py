@@ -31,7 +31,7 @@ _STDERR = 2
 # Objects made since the last search for garbage, where Python's default is 700.
 _GARBAGE = 50_000
 
-# Set by shells that ask click for what a word could become.
+# Set by shells that ask what a word could become.
 _COMPLETION = "_IMGFETCH_COMPLETE"
 
 
@@ -81,9 +81,13 @@ def invoke(arguments: Sequence[str]) -> int:
 
 def _dispatch(arguments: Sequence[str], invocation: Invocation) -> int:
     """Run a command line: those of ``run`` by themselves if they are plain, others by click."""
+    if _COMPLETION in os.environ:
+        from imgfetch.cli.completion.answer import answer
+
+        return answer(os.environ[_COMPLETION], arguments)
     from imgfetch.cli import quick
 
-    understood = None if _COMPLETION in os.environ else quick.understand(arguments)
+    understood = quick.understand(arguments)
     if understood is None:
         from imgfetch.cli.root import run_by_click
 

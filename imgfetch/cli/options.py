@@ -12,9 +12,27 @@ from imgfetch.lean.typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
     from imgfetch.cli.option import Option
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+class PassingCommand(click.Command):
+    """A command whose arguments after the first are another program's, whatever they look like."""
+
+    allow_interspersed_args = False
+
+    def has_passed(self, context: click.Context) -> bool:
+        """Whether the first argument was there, so that the rest is not for us."""
+        arguments = [one for one in self.params if isinstance(one, click.Argument)]
+        return any(context.params.get(one.name or "") for one in arguments)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """See `click.Command`: options of ours, as long as they would be ours."""
+        return [] if self.has_passed(ctx) else super().shell_complete(ctx, incomplete)
+
 
 REGISTRY_OPTIONS = tuple(option.name for option in flags.REGISTRY)
 

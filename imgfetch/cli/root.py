@@ -15,6 +15,8 @@ from imgfetch.cli.options import with_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 # Name to what it does: so that --help needs no command's module.
 COMMANDS = {
     "resolve": "A reference to its digest.",
@@ -55,6 +57,7 @@ COMMANDS = {
     "auth": "Show which credentials are used (auth explain).",
     "doctor": "Find out what works on this machine, and what to do about the rest.",
     "config": "Show each setting and where it comes from.",
+    "completion": "Print a shell's script for completion.",
     "version": "Show the version.",
 }
 _ALIASES = {"ls": "images"}
@@ -76,6 +79,18 @@ class _Root(click.Group):
 
         command: click.Command = import_module(f"imgfetch.cli.commands.{name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Commands, without loading any, or global options."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        return [
+            CompletionItem(name, help=text)
+            for name, text in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):

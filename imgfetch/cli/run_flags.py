@@ -20,7 +20,7 @@ RUN = (
     many("--tmpfs", value="DST[:OPTS]", text="An empty file system in memory."),
     many("--secret", value="id=…,src=FILE", text="A file in /run/secrets, in no layer."),
     flag("--read-only", text="The root file system can't be written."),
-    one("-w", "--workdir", value="DIR", text="Working directory."),
+    one("-w", "--workdir", value="PATH", text="Working directory."),
     one("-u", "--user", value="USER[:GROUP]", text="Names in the image, or numbers."),
     many("--group-add", value="GROUP", text="A further group."),
     one("--entrypoint", value="COMMAND", text="Instead of the image's; empty for none."),

@@ -14,6 +14,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+from imgfetch.cli.completion.script import script
 from scripts.documentation import man
 from scripts.packages.places import ROOT, epoch, install_libraries, run, version_of, wheel_in
 
@@ -82,6 +83,7 @@ def build(directory: Path) -> list[Path]:
         install_libraries(tree / "usr" / "lib" / "imgfetch", wheel)
         _write(tree / "usr" / "bin" / "imgfetch", _PROGRAM, mode=0o755)
         _add_documentation(tree)
+        _add_completion(tree)
         _add_control(tree, version)
         _settle(tree)
         made = directory / f"imgfetch_{version}_{_architecture()}.deb"
@@ -100,6 +102,14 @@ def _add_documentation(tree: Path) -> None:
     for page in manual.iterdir():
         page.with_suffix(".1.gz").write_bytes(gzip.compress(page.read_bytes(), 9, mtime=0))
         page.unlink()
+
+
+def _add_completion(tree: Path) -> None:
+    """Where shells of Debian look by themselves."""
+    share = tree / "usr" / "share"
+    _write(share / "bash-completion" / "completions" / "imgfetch", script("bash"))
+    _write(share / "zsh" / "vendor-completions" / "_imgfetch", script("zsh"))
+    _write(share / "fish" / "vendor_completions.d" / "imgfetch.fish", script("fish"))
 
 
 def _add_control(tree: Path, version: str) -> None:

@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imgfetch.cli.options import PassingCommand
+
 if TYPE_CHECKING:
     from imgfetch.cli.invocation import Invocation
 
 
-@click.command(
-    "exec",
-    # What follows the container is the command's, whatever it looks like.
-    context_settings={"allow_interspersed_args": False},
-)
+@click.command("exec", cls=PassingCommand)
 @click.option("-i", "--interactive", is_flag=True, help="Pass stdin on; without it, it is empty.")
 @click.option("-t", "--tty", is_flag=True, help="Give the command a pseudo-terminal.")
 @click.option("-e", "--env", metavar="K[=V]", multiple=True, help="Set a variable.")
 @click.option("-u", "--user", metavar="USER[:GROUP]", help="Names in the image, or numbers.")
-@click.option("-w", "--workdir", metavar="DIR", help="Working directory.")
-@click.argument("name")
+@click.option("-w", "--workdir", metavar="PATH", help="Working directory.")
+@click.argument("name", metavar="CONTAINER")
 @click.argument(
     "arguments", metavar="CMD [ARG...]", nargs=-1, type=click.UNPROCESSED, required=True
 )

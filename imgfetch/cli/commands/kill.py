@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command("kill")
 @click.option("-s", "--signal", "text", metavar="SIGNAL", default="KILL", help="[default: KILL]")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
 @click.pass_obj
 def command(invocation: Invocation, /, names: tuple[str, ...], text: str) -> None:
     """Send a signal to the first process of detached containers. Prints their names."""

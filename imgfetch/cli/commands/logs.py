@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Only the last lines, and what comes after.",
 )
 @click.option("-t", "--timestamps", is_flag=True, help="Put the time before each line.")
-@click.argument("name")
+@click.argument("name", metavar="CONTAINER")
 @click.pass_obj
 def command(
     invocation: Invocation,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option(
     "-f", "--force", is_flag=True, help="Kill those that run; be content with what is gone."
 )
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
 @click.pass_obj
 def command(invocation: Invocation, /, names: tuple[str, ...], *, force: bool) -> None:
     """Remove detached containers, with their logs and all they have written.

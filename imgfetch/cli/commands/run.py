@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli import quick
-from imgfetch.cli.options import with_options
+from imgfetch.cli.options import PassingCommand, with_options
 from imgfetch.cli.running import run
 
 if TYPE_CHECKING:
     from imgfetch.cli.invocation import Invocation
 
 
-@click.command(
-    quick.COMMAND,
-    # What follows the image is the container's, whatever it looks like.
-    context_settings={"allow_interspersed_args": False},
-)
+@click.command(quick.COMMAND, cls=PassingCommand)
 @with_options(*quick.OPTIONS)
 @click.argument("reference", metavar="REF")
 @click.argument("arguments", metavar="[CMD [ARG...]]", nargs=-1, type=click.UNPROCESSED)

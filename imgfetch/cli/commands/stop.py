@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Until they are killed.  [default: --stop-timeout of run, 10]",
 )
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
 @click.pass_obj
 def command(invocation: Invocation, /, names: tuple[str, ...], timeout: float | None) -> None:
     """Ask detached containers to stop, and kill those that do not.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("tags")
 @format_option
 @registry_options
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="REPOSITORY")
 @click.pass_obj
 def command(invocation: Invocation, /, name: str, form: str, **flags: Any) -> None:
     """List the tags of a repository, a line each.

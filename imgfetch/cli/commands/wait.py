@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("wait")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
 @click.pass_obj
 def command(invocation: Invocation, /, names: tuple[str, ...]) -> None:
     """Wait until detached containers have ended. Prints their exit statuses, a line each.
