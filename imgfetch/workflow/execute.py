@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imgfetch.bundle.environment import check_strings
 from imgfetch.bundle.process import fit_ids, leads_through_proc
 from imgfetch.bundle.users import resolve_user
-from imgfetch.errors import InvalidOptionError, StoreCorruptError, StoreError
+from imgfetch.errors import InvalidOptionError, RuntimeFailedError, StoreCorruptError, StoreError
 from imgfetch.fs.atomic import make_directory, replace_file
 from imgfetch.fs.idmap import IdMapping
 from imgfetch.fs.removal import remove_tree
@@ -74,13 +74,14 @@ def execute(container: Container, command: Command, *, search_path: str, progres
 
 @contextmanager
 def _end_noticed(container: Container) -> Generator[None]:
-    """Tell a container that ends meanwhile from a bug.
+    """Tell a container that ends meanwhile from a bug, and from a runtime that fails.
 
-    Its files are gone then, and nothing can be started in its pid namespace: ENOMEM.
+    Its files are gone then, nothing can be started in its pid namespace (ENOMEM), and a
+    runtime that is in there already is killed.
     """
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeFailedError) as error:
         if container.process() is None:
             message = f"container {container.container_id[:12]} has ended"
             raise StoreError(message, hint="imgfetch ps -a shows how") from error

@@ -9,6 +9,7 @@ import pexpect
 from tests.e2e.background import LOOP, listed, nothing_is_left_behind, start
 from tests.e2e.people import Somebody
 from tests.e2e.traces import eventually, processes_with
+from tests.support.tools import require_tool
 
 __all__ = ["nothing_is_left_behind"]
 
@@ -97,3 +98,16 @@ def test_exec_ends_with_the_container(subid_somebody: Somebody) -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 137
     assert b"bug" not in errors
+
+
+def test_a_container_that_ends_meanwhile_is_told(subid_somebody: Somebody) -> None:
+    """The runtime is killed together with it, before the command is there."""
+    runtime = subid_somebody.workspace() / "runc"
+    # What exec starts ends the container first: the file has its number in there.
+    kill = 'kill -9 $(cat "${2%/state}/pid"); sleep 60'
+    real = require_tool("runc")
+    runtime.write_text(f'#!/bin/sh\ncase "$*" in *" exec "*) {kill};; esac\n{real} "$@"\n')
+    runtime.chmod(0o755)
+    start(subid_somebody, "--name", "box", "--runtime", runtime)
+    said = subid_somebody.imgfetch("exec", "box", "true").exited(125)
+    assert "has ended" in said.errors
