@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
+import importlib
 import os
 import pickle
+import pkgutil
 import signal
 import traceback
 from collections.abc import Callable
@@ -16,6 +19,11 @@ from typing import TypeVar
 
 import pytest
 
+import imgfetch.fs
+import imgfetch.layer
+import imgfetch.lean
+import imgfetch.snapshot
+import imgfetch.tar
 from imgfetch.fs import linux
 from imgfetch.fs.idmap import IdMapping
 from imgfetch.snapshot.userns import enter
@@ -38,6 +46,8 @@ def forked(work: Callable[[], Result], user: User | None = None, timeout: int = 
     Raises:
         AssertionError: the function raised something; the text is its traceback.
     """
+    if user:
+        _load_rooms()
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -64,6 +74,14 @@ def in_namespaces(
         timeout: as for `forked`.
     """
     return forked(lambda: work(enter(search_path=PATH, warn=_fail)), user, timeout)
+
+
+@functools.cache
+def _load_rooms() -> None:
+    """Imports what a user may come to need and can't, where the checkout is closed to others."""
+    for room in (imgfetch.layer, imgfetch.snapshot, imgfetch.fs, imgfetch.tar, imgfetch.lean):
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."):
+            importlib.import_module(module.name)
 
 
 def become(user: User) -> None:
