@@ -69,15 +69,14 @@ def test_another_name_of_one_image_shares_nothing_with_it(two: Two) -> None:
     assert {image["sharedSize"] for image in two.listed().values()} == {0}
 
 
-def test_names_by_digest_are_pinned(two: Two) -> None:
-    pinned = f"registry.test/one@{two.one.digest}"
-    store = LayoutStore(two.command_line.store)
-    descriptor = store.lookup(ONE)
-    assert descriptor is not None
-    store.tag(pinned, descriptor)
+def test_names_are_pinned_on_request(two: Two) -> None:
+    two.command_line.forked("tag", "--pin", ONE).succeeded()
     assert {name: image["pinned"] for name, image in two.listed().items()} == {
-        ONE: False, TWO: False, pinned: True,
-    }  # fmt: skip
+        ONE: True,
+        TWO: False,
+    }
+    two.command_line.forked("tag", "--unpin", ONE).succeeded()
+    assert not any(image["pinned"] for image in two.listed().values())
 
 
 @pytest.mark.parametrize("verb", ["pull", "save", "unpack"])
