@@ -24,7 +24,7 @@ from imgfetch.oci import layout
 from imgfetch.oci.digest import ENCODED_LENGTH, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from imgfetch.cas.directory import LayoutStore
     from imgfetch.cas.view import DocumentReader
@@ -97,7 +97,7 @@ def garbage(
     live = reachable(store, view, without=without)
     with store.root.errors("look through"):
         return [
-            *_unreachable(store.path, live),
+            *_unreachable(store, live),
             *_leftovers(store.path, time.time() - partial_age),
         ]
 
@@ -122,15 +122,16 @@ def reachable(
     return view.reach(map(Entry.of, kept))
 
 
-def _unreachable(root: str, live: Container[str]) -> Iterator[str]:
-    for algorithm in ENCODED_LENGTH:
-        directory = f"{root}/{layout.BLOBS}/{algorithm}"
-        # A link may lead into a layout that others share: their content is not ours to judge.
-        if os.path.islink(directory) or os.path.islink(os.path.dirname(directory)):
-            continue
-        for name in _names(directory):
-            if f"{algorithm}:{name}" not in live and _is_blob(algorithm, name):
-                yield f"{directory}/{name}"
+def _unreachable(store: LayoutStore, live: Mapping[str, int]) -> Iterator[str]:
+    blobs = f"{store.path}/{layout.BLOBS}"
+    # A link may lead into a layout that others share: their content is not ours to judge.
+    linked = {one for one in ENCODED_LENGTH if os.path.islink(f"{blobs}/{one}")}
+    if os.path.islink(blobs):
+        return
+    for digest in store.digests().difference(live):
+        algorithm, _, name = digest.partition(":")
+        if algorithm not in linked and _is_blob(algorithm, name):
+            yield f"{blobs}/{algorithm}/{name}"
 
 
 def _is_blob(algorithm: str, name: str) -> bool:

@@ -7,10 +7,11 @@ from typing import TypeVar
 import click
 
 from imgfetch.cli import flags, run_flags
+from imgfetch.errors import UsageError
 from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
+<<<<<<< Updated upstream
 
 class PassingCommand(click.Command):
     """A command whose arguments after the first are another program's, whatever they look like."""
@@ -36,6 +38,8 @@ class PassingCommand(click.Command):
 
 REGISTRY_OPTIONS = tuple(option.name for option in flags.REGISTRY)
 
+=======
+>>>>>>> Stashed changes
 
 def with_options(*options: Option) -> Callable[[_Function], _Function]:
     """A command with these options, in their order."""
@@ -84,6 +88,12 @@ pull_option = with_options(flags.PULL)
 locked_option = with_options(flags.LOCKED)
 """``--locked``, for commands that may be bound to a lock file."""
 
+obtaining_options = with_options(flags.PULL, flags.PLATFORM, flags.LOCKED, *flags.REGISTRY)
+"""All of these, for commands that do something with one platform's image."""
+
+CLIENT_OPTIONS = (flags.LOCKED.name, *(option.name for option in flags.REGISTRY))
+"""The names of those among them that are the client's."""
+
 run_options = with_options(*run_flags.RUN)
 """The options that decide what a container is like."""
 
@@ -96,6 +106,45 @@ def publishing_options(function: _Function) -> _Function:
     ):
         function = option(function)
     return platform_option(function)
+
+
+def platforms_options(one: str, every: str) -> Callable[[_Function], _Function]:
+    """``--platform``, several times, and ``--all-platforms``.
+
+    To be checked with `refuse_both`.
+
+    Args:
+        one: help for the first.
+        every: help for the second.
+    """
+
+    def decorated(function: _Function) -> _Function:
+        function = click.option("--all-platforms", is_flag=True, help=every)(function)
+        option = click.option(
+            "--platform", "platforms", metavar="OS/ARCH[/VARIANT]", multiple=True, help=one
+        )
+        return option(function)
+
+    return decorated
+
+
+def refuse_both(platforms: Sequence[str], *, all_platforms: bool) -> None:
+    """Refuse platforms beside all of them.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if platforms and all_platforms:
+        message = "--platform and --all-platforms contradict each other"
+        raise UsageError(message)
+
+
+def jobs_option(function: _Function) -> _Function:
+    """``--jobs``, for commands that fetch much."""
+    option = click.option(
+        "--jobs", type=click.IntRange(1, 64), metavar="N", help="Blobs fetched at once."
+    )
+    return option(function)
 
 
 def format_option(function: _Function) -> _Function:

@@ -15,6 +15,7 @@ from imgfetch.oci.reference import Reference
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from imgfetch.cas.catalog import Catalog
     from imgfetch.cas.view import View
     from imgfetch.client.collaborators import Collaborators
     from imgfetch.workflow.evict import Candidate, Limits
@@ -174,13 +175,16 @@ def collect(with_: Collaborators) -> Pruned:
     except StoreLockedError as error:
         with_.progress.warn(f"{error.message}: nothing was freed")
         return Pruned()
+    snapshots = _prune_snapshots(with_, catalog)
     catalog.save()
-    return _pruned(freed, _prune_snapshots(with_))
+    return _pruned(freed, snapshots)
 
 
-def _prune_snapshots(with_: Collaborators) -> list[Snapshot]:
+def _prune_snapshots(with_: Collaborators, catalog: Catalog) -> list[Snapshot]:
     from imgfetch.cas.gc import abandoned_trees
+    from imgfetch.cas.view import View
     from imgfetch.fs.beside import remove_abandoned
+    from imgfetch.workflow.images import list_images
     from imgfetch.workflow.prune import prune_snapshots
 
     snapshots = _snapshots(with_)
@@ -188,7 +192,8 @@ def _prune_snapshots(with_: Collaborators) -> list[Snapshot]:
     trees = abandoned_trees(with_.own_store.path)
     if not unpacked and not trees:
         return []
-    kept = [platform for entry in images(with_) for platform in entry.platforms]
+    stored = list_images(with_.store, View(with_.store, catalog))
+    kept = [platform for entry in stored for platform in entry.platforms]
     _enter(with_)
     for tree in trees:
         remove_abandoned(tree)

@@ -112,6 +112,11 @@ def test_what_is_not_locked_is_refused(
     assert f"{reference} is not in imgfetch.lock" in said.errors
     imgfetch("run", "--network", "none", *locked, reference).exited(125)
     imgfetch("save", "-o", "x.tar", *locked, reference).exited(16)
+    imgfetch("unpack", *locked, reference, "x").exited(16)
+    imgfetch("bundle", *locked, reference, "x").exited(16)
+    imgfetch("spec", *locked, reference).exited(16)
+    imgfetch("export", *locked, reference, "-o", "x.tar").exited(16)
+    imgfetch("extract", *locked, reference, "version").exited(16)
     imgfetch("push", *locked, reference, f"{moving.registry.host}/pushed:1").exited(16)
     imgfetch("pull", *locked, f"oci:{moving.layout}:refused").exited(16)
     imgfetch("pull", *locked, "--platform", FOREIGN, published.multi).exited(16)

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli.options import (
-    REGISTRY_OPTIONS,
-    platform_option,
-    pull_option,
-    registry_options,
+    CLIENT_OPTIONS,
+    obtaining_options,
     run_options,
 )
 from imgfetch.cli.run_options import parse_here
@@ -23,9 +21,7 @@ if TYPE_CHECKING:
 @click.command("bundle")
 @click.option("--rootless", is_flag=True, help="For an ordinary user to run.")
 @run_options
-@pull_option
-@platform_option
-@registry_options
+@obtaining_options
 @click.argument("reference", metavar="REF")
 @click.argument("directory", metavar="DIR")
 @click.argument("arguments", metavar="[-- CMD [ARG...]]", nargs=-1, type=click.UNPROCESSED)
@@ -50,7 +46,7 @@ def command(
     from imgfetch.client.bundles import Unpacking
 
     options = parse_here(invocation, values, arguments)
-    with invocation.client(**{name: values[name] for name in REGISTRY_OPTIONS}) as client:
+    with invocation.client(**{name: values[name] for name in CLIENT_OPTIONS}) as client:
         client.unpack(
             reference,
             directory,

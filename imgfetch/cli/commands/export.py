@@ -8,9 +8,7 @@ import click
 
 from imgfetch.cli.options import (
     compression_option,
-    platform_option,
-    pull_option,
-    registry_options,
+    obtaining_options,
 )
 from imgfetch.cli.streams import output_target
 
@@ -38,9 +36,7 @@ if TYPE_CHECKING:
     help="In which form.",
 )
 @compression_option
-@pull_option
-@platform_option
-@registry_options
+@obtaining_options
 @click.argument("reference", metavar="REF")
 @click.pass_obj
 def command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgfetch.cli.options import platform_option, pull_option, registry_options
+from imgfetch.cli.options import obtaining_options
 from imgfetch.cli.streams import output_target
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     help="A directory to make files in; - for a tar on standard output.  [default: -]",
 )
 @click.option("-L", "--follow", is_flag=True, help="Follow links at the ends of the paths.")
-@pull_option
-@platform_option
-@registry_options
+@obtaining_options
 @click.argument("reference", metavar="REF")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.pass_obj

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli import output
-from imgfetch.cli.options import format_option, registry_options
+from imgfetch.cli.options import format_option, platforms_options, refuse_both, registry_options
 from imgfetch.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
@@ -44,14 +44,10 @@ _MARKS = {"added": "+", "removed": "-", "moved": "~", "changed": "~"}
     flag_value=_ALL,
     help="Move this image, or all of them, to what they stand for now.",
 )
-@click.option(
-    "--platform",
-    "platforms",
-    metavar="OS/ARCH[/VARIANT]",
-    multiple=True,
-    help="Lock for this platform too; may be repeated.  [default: this machine's, for new images]",
+@platforms_options(
+    one="Lock for this platform too; may be repeated.  [default: this machine's, for new images]",
+    every="Lock for every platform of the images.",
 )
-@click.option("--all-platforms", is_flag=True, help="Lock for every platform of the images.")
 @format_option
 @registry_options
 @click.argument("references", metavar="[REF...]", nargs=-1)
@@ -80,9 +76,7 @@ def command(
     removed, moved, changed: only its platforms), reference, and before and after (null, or
     digest and platforms: platform, digest, size).
     """
-    if platforms and all_platforms:
-        message = "--platform and --all-platforms contradict each other"
-        raise UsageError(message)
+    refuse_both(platforms, all_platforms=all_platforms)
     if check and upgrade is not None:
         message = "--check and --upgrade contradict each other"
         raise UsageError(message)

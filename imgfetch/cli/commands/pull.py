@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli import output
-from imgfetch.cli.options import locked_option, registry_options
-from imgfetch.errors import UsageError
+from imgfetch.cli.options import (
+    jobs_option,
+    locked_option,
+    platforms_options,
+    refuse_both,
+    registry_options,
+)
 
 if TYPE_CHECKING:
     from imgfetch.cli.invocation import Invocation
@@ -16,14 +21,10 @@ if TYPE_CHECKING:
 
 
 @click.command("pull")
-@click.option(
-    "--platform",
-    "platforms",
-    metavar="OS/ARCH[/VARIANT]",
-    multiple=True,
-    help="Instead of this machine's platform; may be repeated.",
+@platforms_options(
+    one="Instead of this machine's platform; may be repeated.",
+    every="Every platform of the image.",
 )
-@click.option("--all-platforms", is_flag=True, help="Every platform of the image.")
 @click.option("--unpack", is_flag=True, help="Unpack the layers too, so that run starts at once.")
 @click.option(
     "--policy",
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="When to ask the registry.",
 )
-@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Blobs fetched at once.")
+@jobs_option
 @locked_option
 @registry_options
 @click.argument("references", metavar="REF...", nargs=-1, required=True)
@@ -52,9 +53,7 @@ def command(
 
     Prints NAME@DIGEST for each, the digest being the platform's own.
     """
-    if platforms and all_platforms:
-        message = "--platform and --all-platforms contradict each other"
-        raise UsageError(message)
+    refuse_both(platforms, all_platforms=all_platforms)
     with invocation.client(**flags) as client:
         pulled = [
             image

@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgfetch.cli.options import compression_option, locked_option, pull_option, registry_options
+from imgfetch.cli.options import (
+    compression_option,
+    locked_option,
+    platforms_options,
+    pull_option,
+    refuse_both,
+    registry_options,
+)
 from imgfetch.cli.streams import output_target
-from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgfetch.archive.forms import Form
@@ -34,14 +40,10 @@ if TYPE_CHECKING:
     help="In which form.",
 )
 @compression_option
-@click.option(
-    "--platform",
-    "platforms",
-    metavar="OS/ARCH[/VARIANT]",
-    multiple=True,
-    help="Instead of this machine's platform; may be repeated.",
+@platforms_options(
+    one="Instead of this machine's platform; may be repeated.",
+    every="Every platform of the images.",
 )
-@click.option("--all-platforms", is_flag=True, help="Every platform of the images.")
 @click.option(
     "--skip-nondistributable",
     is_flag=True,
@@ -80,9 +82,7 @@ def command(
     """
     from imgfetch.client.archives import Saving
 
-    if platforms and all_platforms:
-        message = "--platform and --all-platforms contradict each other"
-        raise UsageError(message)
+    refuse_both(platforms, all_platforms=all_platforms)
     saving = Saving(form, compression, platforms, all_platforms, skip_nondistributable)
     target = output_target(output)
     with invocation.client(**flags) as client:

@@ -8,10 +8,8 @@ import click
 
 from imgfetch.cli import output
 from imgfetch.cli.options import (
-    REGISTRY_OPTIONS,
-    platform_option,
-    pull_option,
-    registry_options,
+    CLIENT_OPTIONS,
+    obtaining_options,
     run_options,
 )
 from imgfetch.cli.run_options import parse_here
@@ -23,9 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("spec")
 @run_options
-@pull_option
-@platform_option
-@registry_options
+@obtaining_options
 @click.argument("reference", metavar="REF")
 @click.argument("arguments", metavar="[-- CMD [ARG...]]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
@@ -43,5 +39,5 @@ def command(
     The store stays as it is: what is not in it is fetched, looked at and thrown away.
     """
     options = parse_here(invocation, values, arguments)
-    with invocation.client(**{name: values[name] for name in REGISTRY_OPTIONS}) as client:
+    with invocation.client(**{name: values[name] for name in CLIENT_OPTIONS}) as client:
         output.raw_json(client.spec(reference, options, platform=platform, policy=policy))

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch.cli import output
-from imgfetch.cli.options import format_option, registry_options
+from imgfetch.cli.options import format_option, jobs_option, registry_options
 from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imgfetch.cli.invocation import Invocation
+    from imgfetch.workflow.sync import Step
 
 _WORDS = {"fetch": "+", "copy": "+", "name": "~", "remove": "-"}
 
@@ -26,7 +29,9 @@ _WORDS = {"fetch": "+", "copy": "+", "name": "~", "remove": "-"}
     show_default=True,
     help="The lock file.",
 )
-@click.option("--prune", is_flag=True, help="Remove names that are not in the lock file.")
+@click.option(
+    "--prune", is_flag=True, help="Remove names that are not in the lock file, nor pinned."
+)
 @click.option(
     "--to",
     "place",
@@ -42,7 +47,7 @@ _WORDS = {"fetch": "+", "copy": "+", "name": "~", "remove": "-"}
     help="With --to: credentials for where it comes from; --creds are for PLACE.",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
-@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Blobs fetched at once.")
+@jobs_option
 @format_option
 @registry_options
 @click.pass_obj
@@ -74,12 +79,7 @@ def command(
     Prints what changed: + fetched or copied, ~ named, - removed. JSON: a list of objects with
     action (fetch, copy, name, keep, remove), name and digest, one for each name.
     """
-    if place is None and (referrers or src_creds):
-        message = "--referrers and --src-creds go with --to"
-        raise UsageError(message)
-    if place is not None and prune:
-        message = "--prune is for the store, and --to for other places"
-        raise UsageError(message)
+    _refuse_contradictions(place, prune=prune, source=referrers or src_creds is not None)
     from imgfetch.client.publishing import Publishing
 
     with invocation.client(**flags) as client:
@@ -88,16 +88,29 @@ def command(
         else:
             publishing = Publishing(referrers=referrers, source_creds=src_creds)
             steps = client.sync_to(path, place, publishing, dry_run=dry_run)
-        if form == "json":
-            output.raw_json(
-                [
-                    {"action": step.action, "name": step.name, "digest": str(step.digest)}
-                    for step in steps
-                ]
-            )
-        else:
-            for step in steps:
-                if step.action in _WORDS:
-                    output.result(f"{_WORDS[step.action]} {step.name} {step.digest}")
+        _tell(steps, form)
         if prune and not dry_run:
             client.collect()
+
+
+def _refuse_contradictions(place: str | None, *, prune: bool, source: bool) -> None:
+    if place is None and source:
+        message = "--referrers and --src-creds go with --to"
+        raise UsageError(message)
+    if place is not None and prune:
+        message = "--prune is for the store, and --to for other places"
+        raise UsageError(message)
+
+
+def _tell(steps: Sequence[Step], form: str) -> None:
+    if form == "json":
+        output.raw_json(
+            [
+                {"action": step.action, "name": step.name, "digest": str(step.digest)}
+                for step in steps
+            ]
+        )
+        return
+    for step in steps:
+        if step.action in _WORDS:
+            output.result(f"{_WORDS[step.action]} {step.name} {step.digest}")

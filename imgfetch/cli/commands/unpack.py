@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgfetch.cli.options import platform_option, pull_option, registry_options
+from imgfetch.cli.options import obtaining_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Let a layer's directory leave a link to a directory in its place.",
 )
-@pull_option
-@platform_option
-@registry_options
+@obtaining_options
 @click.argument("reference", metavar="REF")
 @click.argument("directory", metavar="DIR")
 @click.pass_obj
@@ -61,7 +59,8 @@ def command(
 ) -> None:
     """Make an OCI bundle of an image: DIR/rootfs and DIR/config.json.
 
-    DIR must be absent or empty. As an ordinary user, all files belong to that user.
+    DIR must be absent or empty. As an ordinary user, all files belong to that user. Nothing is
+    synced to the disk: after a power loss, unpack once more.
     """
     from imgfetch.client.bundles import Unpacking
 
