@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-<<<<<<< Updated upstream
 
 class PassingCommand(click.Command):
     """A command whose arguments after the first are another program's, whatever they look like."""
@@ -35,11 +34,6 @@ class PassingCommand(click.Command):
         """See `click.Command`: options of ours, as long as they would be ours."""
         return [] if self.has_passed(ctx) else super().shell_complete(ctx, incomplete)
 
-
-REGISTRY_OPTIONS = tuple(option.name for option in flags.REGISTRY)
-
-=======
->>>>>>> Stashed changes
 
 def with_options(*options: Option) -> Callable[[_Function], _Function]:
     """A command with these options, in their order."""
