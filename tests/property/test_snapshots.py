@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from imgfetch.errors import LayerError
 from imgfetch.fs.idmap import IdMapping
+from tests.support.forest import grow, smallest
 from tests.support.forked import in_namespaces
 from tests.support.layer_model import Model, Op, RefusedError
 from tests.support.layer_ops import OPS, Facts, expected, facts_of, member
@@ -67,6 +68,17 @@ def test_forests_are_for_an_ordinary_user_with_subordinate_ids(subid_user: User)
 @pytest.mark.parametrize("way", ["overlay", "flat"])
 def test_forests_are_for_an_ordinary_user_with_one_id(plain_user: User, way: Way) -> None:
     check_forests(way, plain_user)
+
+
+def test_a_wrong_stack_is_cut_down_to_the_entries_that_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("imgfetch.layer.hiding.hide_all", lambda tree, directory: None)
+    forest = grow(1, 1)[:40]
+    (stack,) = in_namespaces(lambda mapping: smallest(forest, mapping, "copy"))
+    kinds = [op.kind for ops in stack for op in ops]
+    assert len(kinds) <= 4
+    assert {"opaque", "whiteout"} & set(kinds)
 
 
 def naming_parents(ops: list[Op]) -> list[Op]:
