@@ -6,12 +6,11 @@ that are bound over the image's, which are never written to (CVE-2024-1753 class
 
 from __future__ import annotations
 
-from imgfetch.bundle.addresses import HOST_GATEWAY
 from imgfetch.errors import InvalidOptionError
 from imgfetch.lean.typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from imgfetch.bundle.options import NetworkOptions
 
@@ -48,12 +47,20 @@ def hosts_file(
     lines = [_LOCAL if host_file is None else _terminated(host_file)]
     if host_file is None:
         lines.append(f"{address or '127.0.1.1'}\t{hostname}\n")
-    for name, target in options.add_hosts:
+    if options.add_hosts:
+        lines += _added(options.add_hosts, gateway)
+    return "".join(lines)
+
+
+def _added(hosts: Iterable[tuple[str, str]], gateway: str | None) -> Iterator[str]:
+    """The lines for names and addresses that were asked for."""
+    from imgfetch.bundle.addresses import HOST_GATEWAY  # most ask for none
+
+    for name, target in hosts:
         if target == HOST_GATEWAY and gateway is None:
             message = f"--add-host {name}:{HOST_GATEWAY}: the host can't be reached"
             raise InvalidOptionError(message, hint="give an address, or another --network")
-        lines.append(f"{gateway if target == HOST_GATEWAY else target}\t{name}\n")
-    return "".join(lines)
+        yield f"{gateway if target == HOST_GATEWAY else target}\t{name}\n"
 
 
 def hostname_file(hostname: str) -> str:
