@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock  # threading takes milliseconds to import
 
 from imgfetch.client.naming import parse_name
 from imgfetch.errors import PolicyError
@@ -51,6 +52,7 @@ class Collaborators:
         self.settings = settings
         self.progress = progress
         self._registries: Registries | None = None
+        self._lock = allocate_lock()
         self._own_store: LayoutStore | None = None
         self._store: Store | None = None
         self._locked: LockFile | None = None
@@ -64,11 +66,13 @@ class Collaborators:
     @property
     def registries(self) -> Registries:
         """Clients of registries."""
-        if self._registries is None:
-            from imgfetch.client.registries import Registries
+        # Another one's connections would be closed by nobody.
+        with self._lock:
+            if self._registries is None:
+                from imgfetch.client.registries import Registries
 
-            self._registries = Registries(self.settings, self.progress.warn)
-        return self._registries
+                self._registries = Registries(self.settings, self.progress.warn)
+            return self._registries
 
     @property
     def store(self) -> Store:

@@ -23,6 +23,7 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _TAG_LIMIT = 128
+_PORT_DIGITS = 5
 # What separates the words of a path and of a tag, for those who look at the words.
 _SLASHES = str.maketrans("._-", "///")
 _NOTHING = str.maketrans("", "", "._-")
@@ -183,9 +184,18 @@ def _is_plain(repository: Repository) -> bool:
     return (
         lengths <= _LENGTH_LIMIT
         and _are_words(host.replace(".", "-").split("-"))
-        and (not colon or (_are_words([port]) and port.isdigit() and int(port) <= _PORT_LIMIT))
+        and (not colon or _is_plain_port(port))
         and repository.path == repository.path.lower()
         and _are_words(repository.path.translate(_SLASHES).split("/"))
+    )
+
+
+def _is_plain_port(port: str) -> bool:
+    return (
+        port.isascii()
+        and port.isdigit()
+        and len(port) <= _PORT_DIGITS
+        and int(port) <= _PORT_LIMIT
     )
 
 

@@ -122,6 +122,7 @@ def test_with_digest_drops_the_tag() -> None:
         "reg.test/x\0",
         "reg.test:80:80/x",
         "reg.test:80#/x",
+        "reg.test:000080/x",
         "reg.test:/x",
         "http://reg.test/x",
         "//reg.test/x",
