@@ -192,10 +192,7 @@ def _is_plain(repository: Repository) -> bool:
 
 def _is_plain_port(port: str) -> bool:
     return (
-        port.isascii()
-        and port.isdigit()
-        and len(port) <= _PORT_DIGITS
-        and int(port) <= _PORT_LIMIT
+        port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS and int(port) <= _PORT_LIMIT
     )
 
 

@@ -95,8 +95,9 @@ def test_a_clock_before_the_installation_is_wrong() -> None:
         ({}, "none"),
         (
             {"https_proxy": f"http://me:{SECRET}@proxy:3128/x", "no_proxy": "a,b"},
-            "https: http://proxy:3128/; no: a,b",
+            "https: http://proxy:3128; no: a,b",
         ),
+        ({"https_proxy": f"http://me:a/{SECRET}/@proxy:3128"}, "https: http://proxy:3128"),
         ({"http_proxy": f"me:{SECRET}@proxy"}, "http: proxy"),
     ],
 )
