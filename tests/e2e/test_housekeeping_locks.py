@@ -121,8 +121,8 @@ def test_what_is_not_locked_is_refused(
     imgfetch("pull", *locked, f"oci:{moving.layout}:refused").exited(16)
     imgfetch("pull", *locked, "--platform", FOREIGN, published.multi).exited(16)
     imgfetch("pull", "--all-platforms", published.multi).succeeded()
+    there = f"{moving.registry.host}/pushed:1"
     for wanted in (("--platform", FOREIGN), ("--all-platforms",)):
-        there = f"{moving.registry.host}/pushed:1"
         said = imgfetch("push", *locked, *wanted, published.multi, there).exited(16)
         assert f"for {FOREIGN} is not in imgfetch.lock" in said.errors
         imgfetch("copy", *locked, *wanted, published.multi, there).exited(16)
