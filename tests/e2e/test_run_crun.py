@@ -116,7 +116,7 @@ def test_files_keep_their_owner(myself: Somebody, tmp_path: Path) -> None:
 
 def test_a_terminal_needs_none_on_standard_input(plain_somebody: Somebody, tmp_path: Path) -> None:
     # Its last words may be lost: it does not wait for what is left in the terminal.
-    said = with_crun(plain_somebody, tmp_path, "-t", command=["sh", "-c", "tty; sleep 0.3"])
+    said = with_crun(plain_somebody, tmp_path, "-t", command=["sh", "-c", "tty; sleep 1"])
     assert said.succeeded().lines == ["/dev/pts/0"]
 
 
