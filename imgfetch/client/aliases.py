@@ -23,8 +23,7 @@ def candidates(name: str, environment: Mapping[str, str]) -> list[str]:
     files = registries_files.paths(environment, home)
     if not registries_files.mention(files, bare):
         return [name]
-    from pathlib import Path
-
+    from imgfetch.lean.pathlib import Path
     from imgfetch.registry import registries_conf
 
     return registries_conf.load([Path(file) for file in files]).candidates(name)

@@ -64,6 +64,11 @@ class Path:
         with open(self._text, encoding=encoding, errors=errors) as file:
             return file.read()
 
+    def read_bytes(self):
+        """The same, not decoded."""
+        with open(self._text, "rb") as file:
+            return file.read()
+
     def write_text(self, data, encoding=None, errors=None):
         """Make it a file with that."""
         with open(self._text, "w", encoding=encoding, errors=errors) as file:

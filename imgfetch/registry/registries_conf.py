@@ -10,6 +10,7 @@ from imgfetch.errors import InvalidReferenceError, UsageError
 from imgfetch.lean.dataclasses import dataclass, field
 from imgfetch.lean.typing import TYPE_CHECKING, Any
 from imgfetch.oci.reference import Repository
+from imgfetch.registry import plain_aliases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,9 +191,7 @@ def _read(path: Path) -> dict[str, Any] | None:
         raw = path.read_bytes()
         if len(raw) > _FILE_LIMIT:
             raise _wrong(path, "its size")
-        import tomllib  # most machines have no such file
-
-        document = tomllib.loads(raw.decode("utf-8"))
+        document = _parse(raw.decode("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -205,6 +204,15 @@ def _read(path: Path) -> dict[str, Any] | None:
         message = f"{path} is of version 1, which is not supported"
         raise UsageError(message, hint="write it as [[registry]] tables (version 2)")
     return document
+
+
+def _parse(text: str) -> dict[str, Any]:
+    plain = plain_aliases.read(text)
+    if plain is not None:
+        return plain
+    import tomllib  # slow to load, and most machines have no other such file
+
+    return tomllib.loads(text)
 
 
 def _rule(table: Mapping[str, Any], path: Path) -> Rule:
