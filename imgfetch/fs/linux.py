@@ -31,7 +31,6 @@ MNT_DETACH: Final = 2
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
-_PR_SET_CHILD_SUBREAPER = 36
 # ioctl_ficlone(2): _IOW(0x94, 9, int); the same on every architecture but alpha, mips, ppc, sparc.
 _FICLONE = 0x40049409
 
@@ -82,11 +81,6 @@ def stay_inspectable() -> None:
     The kernel hides those of a process whose credentials have changed since it was executed.
     """
     _call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)
-
-
-def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends."""
-    _call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def clone_file(source: int, target: int) -> None:

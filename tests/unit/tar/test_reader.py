@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-from pathlib import Path
 
 import pytest
 
 from imgfetch.errors import MalformedLayerError, UnsupportedContentError
 from imgfetch.tar.entry import Entry, printable
-from imgfetch.tar.plain import FileChunks
 from imgfetch.tar.reader import TarReader
 from tests.support.entries import entries, names, pieces, read
 from tests.support.layers import (
@@ -92,25 +90,6 @@ def test_content_not_taken_is_skipped() -> None:
     partly.next()
     assert b"".join(partly.take(650)) == b"x" * 650
     assert (partly.next() or [])[0] == b"d/"
-
-
-def test_plain_files_are_read_with_skipping(tmp_path: Path) -> None:
-    path = tmp_path / "a.tar"
-    stream = layer(file("big", bytes(1_000_000)), *[file(f"{n}", b"x" * n) for n in range(50)])
-    path.write_bytes(stream)
-    with path.open("rb", buffering=0) as opened:
-        chunks = FileChunks(opened)
-        found = list(TarReader(chunks, skip=chunks.skip))
-    assert found == entries(stream)
-
-
-def test_a_plain_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "a.tar"
-    path.write_bytes(file("big", bytes(1_000_000))[:-1000])
-    with path.open("rb", buffering=0) as opened:
-        chunks = FileChunks(opened)
-        with pytest.raises(MalformedLayerError, match="ends inside"):
-            list(TarReader(chunks, skip=chunks.skip))
 
 
 @pytest.mark.parametrize(
