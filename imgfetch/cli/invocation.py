@@ -65,6 +65,15 @@ class Invocation:
         chosen = progress.choose(mode, quiet=sourced["quiet"].value)
         return settings.build(sourced), chosen
 
+    def warn(self, message: str) -> None:
+        """Tell a person something, in the form that is asked for."""
+        from imgfetch.cli import output, progress
+
+        if self.log_format == "json":
+            progress.JsonProgress().warn(message)
+        else:
+            output.warning(message)
+
     def settings(self) -> Settings:
         """The settings without a command's own options."""
         from imgfetch.cli import settings

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgfetch import __version__
-from imgfetch.cli import exitcodes, flags
+from imgfetch.cli import exitcodes, flags, output
 from imgfetch.cli.invocation import Invocation
 from imgfetch.cli.options import with_options
+from imgfetch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,11 @@ def run_by_click(arguments: Sequence[str], invocation: Invocation) -> int:
     except click.exceptions.Abort:
         raise KeyboardInterrupt from None
     except click.ClickException as failure:
-        failure.show(sys.stderr)
         runs = invocation.command in exitcodes.CONTAINER_COMMANDS
-        return exitcodes.RUN_FAILED if runs else failure.exit_code
+        status = exitcodes.RUN_FAILED if runs else failure.exit_code
+        if invocation.log_format == "json":
+            output.error_event(UsageError(failure.format_message()), status)
+        else:
+            failure.show(sys.stderr)
+        return status
     return outcome if isinstance(outcome, int) else exitcodes.OK

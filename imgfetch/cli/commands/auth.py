@@ -42,5 +42,5 @@ def explain(invocation: Invocation, /, registry: str, authfile: str | None, form
             for entry in told
         ],
     )
-    if not any(entry.used for entry in told):
+    if invocation.log_format == "text" and not any(entry.used for entry in told):
         output.message(f"{registry} is asked without credentials")

@@ -49,9 +49,9 @@ def command(
     with invocation.client(**flags) as client:
         done = client.login(registry, username, password)
     if not done.asked:
-        output.warning(f"{done.registry} asks nobody for credentials: these were not checked")
+        invocation.warn(f"{done.registry} asks nobody for credentials: these were not checked")
     if done.hidden:
-        output.warning(
+        invocation.warn(
             f"other credentials come before these: imgfetch auth explain {done.registry}"
         )
     output.result(done.where)

@@ -25,8 +25,8 @@ def command(invocation: Invocation, /, registry: str, authfile: str | None) -> N
         files = client.logout(registry)
         left = any(entry.used for entry in client.explain_credentials(registry))
     if not files:
-        output.warning(f"there were no credentials for {registry}")
+        invocation.warn(f"there were no credentials for {registry}")
     if left:
-        output.warning(f"others are still found: imgfetch auth explain {registry}")
+        invocation.warn(f"others are still found: imgfetch auth explain {registry}")
     for file in files:
         output.result(file)

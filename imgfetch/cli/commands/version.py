@@ -36,7 +36,7 @@ def command(invocation: Invocation, /, form: str) -> None:
     with invocation.client(faults=faults) as client:
         runtime = client.installed_runtime()
     for fault in faults:
-        output.warning("; ".join(fault.lines()))
+        invocation.warn("; ".join(fault.lines()))
     facts = {"imgfetch": __version__, "python": platform.python_version()}
     if form == "json":
         output.raw_json({**facts, "runtime": asdict(runtime) if runtime else None})
