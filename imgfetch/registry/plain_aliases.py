@@ -13,8 +13,9 @@ def read(text: str) -> dict[str, dict[str, str]] | None:
     """The document, if there is nothing in it but comments and plain aliases; else None."""
     aliases: dict[str, str] = {}
     begun = False
-    for line in text.split("\n"):
-        words = line.removesuffix("\r").strip("\t ")
+    # A carriage return is nothing without what comes after it.
+    for line in text.replace("\r\n", "\n").split("\n"):
+        words = line.strip("\t ")
         if not words.replace("\t", " ").isprintable():
             return None
         if not words or words.startswith("#"):

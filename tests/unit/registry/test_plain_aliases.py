@@ -18,6 +18,7 @@ PIECES = st.sampled_from(
 @example('[aliases]\n"a" = "b"\n"a" = "c"\n')
 @example('[aliases]\n"a" = """b"""\n')
 @example('"a" = "b"\n[aliases]\n')
+@example("\r")
 def test_what_is_read_is_what_the_parser_reads(text: str) -> None:
     found = plain_aliases.read(text)
     if found is not None:
