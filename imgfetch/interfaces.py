@@ -190,6 +190,10 @@ class ReferenceStore(Protocol):
         """What a name stands for."""
         ...
 
+    def announced(self, digest: Digest) -> Descriptor | None:
+        """What the first entry for a digest says of it, whatever its name."""
+        ...
+
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """Let a name stand for something; it may have stood for something else.
 

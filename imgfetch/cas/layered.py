@@ -143,6 +143,12 @@ class LayeredStore:
             (found for store in (self._own, *self._others) if (found := store.lookup(name))), None
         )
 
+    def announced(self, digest: Digest) -> Descriptor | None:
+        """See `imgfetch.interfaces.ReferenceStore`."""
+        return next(
+            (found for one in (self._own, *self._others) if (found := one.announced(digest))), None
+        )
+
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """See `imgfetch.interfaces.ReferenceStore`."""
         self._own.tag(name, descriptor)

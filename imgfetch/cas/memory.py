@@ -86,6 +86,10 @@ class MemoryStore:
         """See `imgfetch.interfaces.ReferenceStore`."""
         return self._names.get(name)
 
+    def announced(self, digest: Digest) -> Descriptor | None:
+        """See `imgfetch.interfaces.ReferenceStore`."""
+        return next((one for one in self._names.values() if one.digest == digest), None)
+
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """See `imgfetch.interfaces.ReferenceStore`."""
         self._names[name] = replace(descriptor, annotations={REF_NAME: name})

@@ -186,6 +186,12 @@ class LayoutReader:
             )
         return next(iter(found.values()), None)
 
+    def announced(self, digest: Digest) -> Descriptor | None:
+        """See `imgfetch.interfaces.ReferenceStore`."""
+        index = self._index()
+        with self._malformed():
+            return index.announced(digest)
+
     def entries(self) -> list[tuple[str | None, Descriptor]]:
         """See `imgfetch.interfaces.ReferenceStore`."""
         return [(entry.ref_name, entry) for entry in self.index().entries]

@@ -136,6 +136,16 @@ class LayoutIndex:
         """
         return list(_parsed(one for one in self._objects if _is_named(one.value, name)))
 
+    def announced(self, digest: Digest) -> Descriptor | None:
+        """The first entry for a digest.
+
+        Raises:
+            DocumentError: it is malformed.
+        """
+        text = str(digest)
+        found = _parsed(one for one in self._objects if one.value.get("digest") == text)
+        return next(found, None)
+
     def with_entry(self, name: str, descriptor: Descriptor) -> LayoutIndex:
         """The same with one entry of this name, in the place of the first there was.
 

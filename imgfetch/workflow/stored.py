@@ -28,10 +28,7 @@ def find(
     """
     if reference.digest is None:
         return references.lookup(str(reference))
-    for _, descriptor in references.entries():
-        if descriptor.digest == reference.digest:
-            return descriptor
-    return store.find(reference.digest)
+    return references.announced(reference.digest) or store.find(reference.digest)
 
 
 class StoredSource:

@@ -52,6 +52,14 @@ def test_names_stand_for_what_they_were_given_to(store: ReferenceStore) -> None:
     assert names(store) == {ALPINE: image("a"), LOCAL: image("b")}
 
 
+def test_what_has_a_name_is_found_by_its_digest(store: ReferenceStore) -> None:
+    assert store.announced(image("a").digest) is None
+    store.tag(ALPINE, image("a"))
+    store.tag(LOCAL, image("b"))
+    assert store.announced(image("b").digest) == image("b")
+    assert store.announced(image("c").digest) is None
+
+
 def test_a_name_moves(store: ReferenceStore) -> None:
     store.tag(ALPINE, image("a"))
     store.tag(LOCAL, image("b"))

@@ -87,6 +87,8 @@ def test_one_malformed_entry_is_in_the_way_of_nothing_but_itself() -> None:
     """S045: other tools write here, too."""
     index = _index(_entry("a", "x"), _entry("b", "y", size="many"))
     assert [str(entry.digest) for entry in index.named("a")] == [documents.digest("x")]
+    found = index.announced(Digest.parse(documents.digest("x")))
+    assert found == index.named("a")[0]
     for look in (lambda: index.named("b"), lambda: index.entries, lambda: index.foreign):
         with pytest.raises(DocumentError, match="size"):
             look()
