@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -182,11 +183,26 @@ def test_ports_without_a_private_network_are_told_to_be_none(
 
 
 def test_nothing_is_left_of_a_network(myself: Somebody) -> None:
-    before = helpers()
-    myself.run("--network", "private", command=["true"]).succeeded()
-    assert helpers() <= before
+    process = myself.imgfetch.start(
+        "run", "-i", "--network", "private", myself.published.busybox,
+        "sh", "-c", "echo ready; read line", stdin=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    assert helpers(myself)
+    process.communicate(b"\n", timeout=30)
+    assert process.returncode == 0
+    assert helpers(myself) == []
 
 
-def helpers() -> set[str]:
-    found = subprocess.run(["pgrep", "slirp4netns"], capture_output=True, check=False)
-    return set(found.stdout.decode().split())
+def helpers(somebody: Somebody) -> list[str]:
+    """Those in directories of somebody's runs: other tests have theirs at the same time."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name = (process / "comm").read_text().strip()
+            if name == "slirp4netns" and f"{somebody.imgfetch.store}/" in os.readlink(
+                process / "cwd"
+            ):
+                found.append(process.name)
+    return found
