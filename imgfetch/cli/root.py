@@ -11,7 +11,8 @@ from imgfetch import __version__
 from imgfetch.cli import exitcodes, flags, output
 from imgfetch.cli.invocation import Invocation
 from imgfetch.cli.options import with_options
-from imgfetch.errors import UsageError
+from imgfetch.errors import NoSpaceError, UsageError
+from imgfetch.fs.space import is_no_space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,6 +127,12 @@ def run_by_click(arguments: Sequence[str], invocation: Invocation) -> int:
         )
     except click.exceptions.Abort:
         raise KeyboardInterrupt from None
+    except OSError as error:
+        # Help is written by click; all else goes through `output`, which says what failed.
+        if not is_no_space(error):
+            raise
+        message = f"standard output can't be written: {error.strerror}"
+        raise NoSpaceError(message) from error
     except click.ClickException as failure:
         runs = invocation.command in exitcodes.CONTAINER_COMMANDS
         status = exitcodes.RUN_FAILED if runs else failure.exit_code

@@ -51,9 +51,10 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
     assert ended(process) == (128 + signal.SIGPIPE, b"")
 
 
-def test_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["images", "--help"])
+def test_a_full_disk_is_no_bug(tmp_path: Path, word: str) -> None:
     with open("/dev/full", "wb") as full:
-        status, said = ended(start(tmp_path, "images", stdout=full.fileno()))
+        status, said = ended(start(tmp_path, word, stdout=full.fileno()))
     assert status == 15
     assert said == b"imgfetch: standard output can't be written: No space left on device\n"
 
