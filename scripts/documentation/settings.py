@@ -12,7 +12,8 @@ A setting is what a flag says; else an environment variable; else the configurat
 default. `imgfetch config` shows each with where it comes from.
 
 The file is `--config`, or `IMGFETCH_CONFIG`; else `imgfetch/config.toml` in `$XDG_CONFIG_HOME` or
-`~/.config`, or `/etc/imgfetch/config.toml`. It is TOML, with the keys below:
+`~/.config`, or `/etc/imgfetch/config.toml`. It is TOML, with the keys below; a
+[schema](json.md#config-file) says what each may be:
 
 ```toml
 store = "/srv/images"
@@ -37,19 +38,29 @@ or `REQUESTS_CA_BUNDLE` in place of the system's authorities; `DOCKER_CONFIG` an
 
 def page() -> str:
     """The whole page."""
-    known = {name for option in (*flags.GLOBAL, *flags.REGISTRY) for name in option.names}
+    known = {name for option in flags.GLOBAL for name in option.names}
     rows = []
     for key, setting in SETTINGS.items():
         flag = f"--{key.replace('_', '-')}"
         of_some = "" if flag in known else " (of some commands)"
         shown = f"`{flag}`{of_some}" if key not in _NO_FLAG else ""
         variable = f"`{setting.environment}`" if setting.environment else ""
-        rows.append(f"| `{key}` | {shown} | {variable} | {_value(setting.default)} |\n")
+        rows.append(
+            f"| `{key}` | {shown} | {variable} | {_DEFAULTS.get(key) or _value(setting.default)} |\n"
+        )
     return _HEAD + "".join(rows) + _TAIL
 
 
 # Said in the file only.
 _NO_FLAG = frozenset({"token_hosts"})
+
+# Found when they are needed.
+_DEFAULTS = {
+    "store": "`/var/lib/imgfetch` as root, else `imgfetch` in `$XDG_DATA_HOME` or `~/.local/share`",
+    "platform": "this machine's",
+    "runtime": "`runc`, else `crun`",
+    "authfile": "docker's and podman's files",
+}
 
 
 def _value(default: object) -> str:
