@@ -45,9 +45,8 @@ def page() -> str:
         of_some = "" if flag in known else " (of some commands)"
         shown = f"`{flag}`{of_some}" if key not in _NO_FLAG else ""
         variable = f"`{setting.environment}`" if setting.environment else ""
-        rows.append(
-            f"| `{key}` | {shown} | {variable} | {_DEFAULTS.get(key) or _value(setting.default)} |\n"
-        )
+        default = _DEFAULTS.get(key) or _value(setting.default)
+        rows.append(f"| `{key}` | {shown} | {variable} | {default} |\n")
     return _HEAD + "".join(rows) + _TAIL
 
 
