@@ -23,7 +23,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: its name, lower case words with hyphens; stable.
+        check: its name, lower case words with hyphens or a program's name; stable.
         state: ``ok``; ``warning`` where something works worse than it could; ``missing``
             where something does not work.
         found: what there is, for people; never a secret.
