@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, NoReturn
@@ -38,6 +39,8 @@ def _in_ci() -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Shells let what they start in the background ignore it, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in _FOREIGN_VARIABLES:
         os.environ.pop(name, None)
         os.environ.pop(name.lower(), None)

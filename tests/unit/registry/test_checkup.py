@@ -22,7 +22,11 @@ from tests.support.registry_world import World
 
 SECRET = "s3cret-and-more"  # a name and a password, as in files
 BASIC = f"Basic {base64.b64encode(f'alice:{SECRET}'.encode()).decode()}"
-NOW = Answer(headers={"Date": formatdate(usegmt=True)})
+
+
+def now() -> Answer:
+    """An answer by a server whose clock is right; the suite takes longer than clocks may be off."""
+    return Answer(headers={"Date": formatdate(usegmt=True)})
 
 
 def look(world: World, settings: RegistrySettings | None = None) -> list[Finding]:
@@ -40,7 +44,7 @@ def with_password(directory: Path) -> RegistrySettings:
 
 
 def test_one_that_answers_is_ok(world: World) -> None:
-    world.host("registry.test", {"GET /v2/": NOW})
+    world.host("registry.test", {"GET /v2/": now()})
     (found,) = look(world)
     assert found.state == "ok"
     assert found.found == (
@@ -50,7 +54,7 @@ def test_one_that_answers_is_ok(world: World) -> None:
 
 
 def test_credentials_are_tried_and_told_by_name(world: World, tmp_path: Path) -> None:
-    world.host("registry.test", {"GET /v2/": demanding(NOW, BASIC, 'Basic realm="r"')})
+    world.host("registry.test", {"GET /v2/": demanding(now(), BASIC, 'Basic realm="r"')})
     (found,) = look(world, with_password(tmp_path))
     assert found.state == "ok"
     assert "registry.test as alice (" in found.found
@@ -59,7 +63,7 @@ def test_credentials_are_tried_and_told_by_name(world: World, tmp_path: Path) ->
 
 
 def test_refused_credentials_are_missing_and_block_nothing(world: World, tmp_path: Path) -> None:
-    world.host("registry.test", {"GET /v2/": demanding(NOW, "other", 'Basic realm="r"')})
+    world.host("registry.test", {"GET /v2/": demanding(now(), "other", 'Basic realm="r"')})
     (found,) = look(world, with_password(tmp_path))
     assert (found.state, found.blocks) == ("missing", False)
     assert "as alice" in found.found
