@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 COMMAND = "run"
 
+# No option takes as many; `int` raises where there are thousands.
+_DIGITS = 18
+
 OPTIONS = (
     *run_flags.RUN,
     *run_flags.SUPERVISION,
@@ -127,7 +130,7 @@ def _number(option: Option, text: str) -> float | None:
     digits = text.removeprefix("-")
     if option.kind == "number":
         digits = digits.replace(".", "", 1)
-    if not (digits.isascii() and digits.isdigit()):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS):
         return None
     number = int(text) if option.kind == "integer" else float(text)
     if number < option.least or (option.most is not None and number > option.most):

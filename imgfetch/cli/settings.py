@@ -24,6 +24,8 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 # Where no store is, if nothing says where to have one.
 _NOWHERE = "/nonexistent/imgfetch"
+# No number has as many; `int` raises where there are thousands.
+_DIGITS = 18
 _CONFIG_HINT = "name another with --config FILE or IMGFETCH_CONFIG"
 
 
@@ -46,8 +48,9 @@ def _boolean(value: object, name: str) -> bool:
 def _number(least: int, most: int) -> _Parse:
     def parse(value: object, name: str) -> int:
         number = value
-        if isinstance(value, str) and value.isascii() and value.isdigit():
-            number = int(value)
+        text = value if isinstance(value, str) and len(value) <= _DIGITS else ""
+        if text.isascii() and text.isdigit():
+            number = int(text)
         if isinstance(number, int) and not isinstance(number, bool) and least <= number <= most:
             return number
         raise _wrong(name, value, f"a number from {least} to {most}")

@@ -137,6 +137,7 @@ DOUBTFUL = {
     "not a choice": ["run", "--pull", "sometimes", "a"],
     "not a number": ["run", "--timeout", "soon", "a"],
     "too many": ["run", "--retries", "101", "a"],
+    "far too many": ["run", "--retries", "1" * 5000, "a"],
     "too few": ["run", "-c1", "a"],
     "end of options": ["run", "--", "a"],
     "a hyphen": ["run", "-", "a"],
