@@ -93,11 +93,15 @@ class Call:
         finally:
             os.close(requests)
             os.close(reports)
-        # Before anybody listens: who does closes this descriptor when the child has ended.
-        with suppress(BrokenPipeError):
-            write_all(self._hold, request)
         self._listener = threading.Thread(target=self._listen, name="imgfetch-call", daemon=True)
-        self._listener.start()
+        try:
+            # Before anybody listens: who does closes this descriptor when the child has ended.
+            with suppress(BrokenPipeError):
+                write_all(self._hold, request)
+            self._listener.start()
+        except BaseException:
+            self.abandon()  # or the child would wait for as long as this process lives
+            raise
 
     @staticmethod
     def _start(
