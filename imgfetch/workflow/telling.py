@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from imgfetch.interfaces import Progress, Stage
+
+_BLOCK = 65536
 
 
 class Telling:
@@ -52,17 +54,22 @@ def passing_on(pipe: BinaryIO, progress: Progress) -> Generator[None]:
     Args:
         pipe: from the child, which has to be its only writer, and to end within the block.
         progress: told, by a thread of its own.
+
+    Raises:
+        Exception: what the progress raised, once the block has ended.
     """
+    failures: list[Exception] = []
 
     def pass_on() -> None:
-        for line in pipe:
-            event = json.loads(line)
-            if isinstance(event, str):
-                progress.warn(event)
-                continue
-            media_type, digest, size, stage, done = event
-            descriptor = Descriptor(media_type, Digest.parse(digest), size)
-            progress.update(descriptor, cast("Stage", stage), done)
+        with open(pipe.fileno(), "rb", closefd=False) as lines:
+            try:
+                for line in lines:
+                    _tell(json.loads(line), progress)
+            except Exception as failure:  # noqa: BLE001 - raised below, where somebody expects it
+                failures.append(failure)
+                # The child would wait for ever for room in the pipe.
+                while lines.read(_BLOCK):
+                    pass
 
     thread = threading.Thread(target=pass_on, name="telling")
     thread.start()
@@ -70,3 +77,13 @@ def passing_on(pipe: BinaryIO, progress: Progress) -> Generator[None]:
         yield
     finally:
         thread.join()
+    for failure in failures:
+        raise failure
+
+
+def _tell(event: Any, progress: Progress) -> None:  # noqa: ANN401 - a JSON value
+    if isinstance(event, str):
+        progress.warn(event)
+        return
+    media_type, digest, size, stage, done = event
+    progress.update(Descriptor(media_type, Digest.parse(digest), size), stage, done)

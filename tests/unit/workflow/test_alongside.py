@@ -143,3 +143,16 @@ def test_what_does_not_verify_is_never_opened(store: LayoutStore, source: FakeSo
         unpacking(unpack, store, RecordedProgress()) as progress,
     ):
         fetch(source, store, progress)
+
+
+def test_what_progress_raises_is_raised_and_keeps_nobody_waiting(store: LayoutStore) -> None:
+    class Callback(RecordedProgress):
+        def warn(self, message: str) -> None:
+            raise LookupError(message)
+
+    def unpack(content: BlobReader, progress: Progress) -> None:
+        for _ in range(10):
+            progress.warn("x" * 50_000)
+
+    with pytest.raises(LookupError), unpacking(unpack, store, Callback()):
+        pass
