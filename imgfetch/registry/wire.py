@@ -46,6 +46,10 @@ class Stream(Protocol):
         ...
 
 
+class TooSlowError(TimeoutError):
+    """Bytes came, and too few of them."""
+
+
 class Pace:
     """A lower limit on the speed of one transfer, counted in time spent waiting."""
 
@@ -64,14 +68,14 @@ class Pace:
         """Account for one receive.
 
         Raises:
-            TimeoutError: too little came for too long.
+            TooSlowError: too little came for too long.
         """
         self._waited += seconds
         self._received += received
         if self._waited >= self._window:
             if received and self._received < self._minimum:
                 message = f"{self._received} bytes in {self._waited:.0f} seconds"
-                raise TimeoutError(message)
+                raise TooSlowError(message)
             self.restart()
 
 
@@ -91,6 +95,7 @@ class Wire:
         self.collecting = False
         self._stream = stream
         self._pace = Pace(timeouts)
+        self._timeout = timeouts.read
         self._failure: OSError | None = None
         # As with sockets, a response outlives the connection that it came by.
         self._users = 1
@@ -103,6 +108,7 @@ class Wire:
         """
         self.collecting = False
         self._pace.restart()
+        self._timeout = timeout
         self._stream.settimeout(timeout)
 
     def fileno(self) -> int:
@@ -133,27 +139,38 @@ class Wire:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        received, size = 0, len(buffer)
-        started = before = time.monotonic()
-        while True:
-            try:
-                count = self._stream.recv_into(buffer[received:] if received else buffer)
-                now = time.monotonic()
-                self._pace.count(count, now - before)
-            except OSError as error:
-                if not received:
-                    raise
-                self._failure = error
-                return received
-            received += count
-            if (
-                not self.collecting
-                or not count
-                or received == size
-                or now - started > _COLLECT_SECONDS
-            ):
-                return received
-            before = now
+        received = self._receive(buffer)
+        if received and self.collecting:
+            received += self._collect(buffer[received:])
+        return received
+
+    def _receive(self, buffer: memoryview) -> int:
+        before = time.monotonic()
+        count = self._stream.recv_into(buffer)
+        self._pace.count(count, time.monotonic() - before)
+        return count
+
+    def _collect(self, buffer: memoryview) -> int:
+        """Receive what comes within a moment; what has come is not kept back for what may not."""
+        collected, until = 0, time.monotonic() + _COLLECT_SECONDS
+        self._stream.settimeout(_COLLECT_SECONDS)
+        try:
+            while collected < len(buffer) and time.monotonic() < until:
+                count = self._receive(buffer[collected:])
+                if not count:
+                    break
+                collected += count
+        except TooSlowError as error:
+            self._failure = error
+        except TimeoutError:
+            # Nothing more for now, which is for the next receive to wait for.
+            self._pace.count(0, _COLLECT_SECONDS)
+        except OSError as error:
+            # Told after what has come.
+            self._failure = error
+        finally:
+            self._stream.settimeout(self._timeout)
+        return collected
 
 
 class _Incoming(io.RawIOBase):

@@ -105,16 +105,22 @@ class Line:
     def __init__(self, pause: float) -> None:
         self.pause = pause
         self.now = 0.0
+        self.timeout = 30.0
 
     def monotonic(self) -> float:
         return self.now
 
+    def settimeout(self, seconds: float) -> None:
+        self.timeout = seconds
+
     def recv_into(self, buffer: memoryview) -> int:
-        self.now += self.pause
+        self.now += min(self.pause, self.timeout)
+        if self.pause > self.timeout:
+            raise TimeoutError
         return min(100, len(buffer))
 
 
-@pytest.mark.parametrize(("pause", "received"), [(0.001, 1000), (0.03, 400), (1, 100)])
+@pytest.mark.parametrize(("pause", "received"), [(0.001, 1000), (0.03, 500), (1, 100)])
 def test_a_wire_collects_what_is_known_to_come_unless_that_takes_long(
     pause: float, received: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,14 +131,15 @@ def test_a_wire_collects_what_is_known_to_come_unless_that_takes_long(
     assert wire.receive(buffer) == 100
     wire.collecting = True
     assert wire.receive(buffer) == received
+    assert line.timeout == Timeouts().read
 
 
 def test_a_wire_gives_what_came_before_it_tells_of_a_failure(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:
     ours, theirs = ends
-    ours.settimeout(0.05)
     wire = Wire(ours, Timeouts())
+    wire.begin(0.05)
     wire.collecting = True
     theirs.sendall(b"x" * 10)
     buffer = memoryview(bytearray(1000))
