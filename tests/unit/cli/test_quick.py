@@ -29,10 +29,12 @@ def _by_click(arguments: Sequence[str]) -> quick.Understood | None:
     try:
         with root.make_context("imgfetch", list(arguments), obj=invocation) as context:
             options = dict(context.params)
-            name, command, rest = root.resolve_command(
-                context,
-                [*context._protected_args, *context.args],  # noqa: SLF001 - has no other name
+            # click calls it one way before 8.2, the other way since.
+            attribute = (
+                "_protected_args" if hasattr(context, "_protected_args") else "protected_args"
             )
+            before: list[str] = getattr(context, attribute)
+            name, command, rest = root.resolve_command(context, [*before, *context.args])
             if name != quick.COMMAND or command is not run_command:
                 return None
             with command.make_context(name, rest, parent=context) as inner:
