@@ -15,7 +15,12 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from imgfetch.errors import InterruptedBySignalError, RuntimeFailedError, RuntimeMissingError
+from imgfetch.errors import (
+    InterruptedBySignalError,
+    RuntimeFailedError,
+    RuntimeMissingError,
+)
+from imgfetch.failures import from_message
 from imgfetch.fs.atomic import write_all
 from imgfetch.library import interpreter, wire
 from imgfetch.library.events import Event, StartedEvent
@@ -148,7 +153,7 @@ class Call:
             raise RuntimeFailedError(message)
         if "value" in answer:
             return wire.decode(answer["value"])
-        raise wire.decode_error(answer)
+        raise from_message(answer)
 
     def has_ended(self) -> bool:
         """Whether `result` has no need to wait."""

@@ -13,6 +13,7 @@ import os
 import select
 
 from imgfetch.errors import InterruptedBySignalError
+from imgfetch.failures import to_message
 from imgfetch.fs.atomic import write_all
 from imgfetch.lean import signal
 from imgfetch.lean.contextlib import suppress
@@ -57,7 +58,7 @@ def main(requests: int, reports: int) -> NoReturn:
     try:
         answer = _work(requests, lambda message: _say(reports, message))
     except BaseException as failure:  # noqa: BLE001 - told to the caller, who raises it
-        answer = wire.encode_error(failure)
+        answer = to_message(failure)
     finally:
         for number in (*_ENDING, *_PASSED_ON, signal.SIGIO):
             # There is nothing left that could be interrupted in good order.

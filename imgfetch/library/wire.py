@@ -7,16 +7,12 @@ pipe between them is nobody else's; still nothing is made that is not such a val
 
 from __future__ import annotations
 
-from imgfetch import errors
-from imgfetch.errors import ImgfetchError
 from imgfetch.lean import json
 from imgfetch.lean.typing import Any, Final
 
 _PACKAGE: Final = "imgfetch."
 _KIND: Final = "@"
 _SCALARS: Final = (str, int, float, bool, type(None))
-# What errors are made from; an exception's own attributes are none of our business.
-_FACTS: Final = ("message", "expected", "actual", "hint", "status", "transient", "signal_number")
 
 
 def dumps(message: dict[str, Any]) -> bytes:
@@ -86,26 +82,3 @@ def _fields(kind: type) -> tuple[str, ...]:
             return tuple(names)
     message = f"{kind.__module__}.{kind.__qualname__} is no value"
     raise TypeError(message)
-
-
-def encode_error(failure: BaseException) -> dict[str, Any]:
-    """What a child failed with, as a message: one of our errors, or a bug."""
-    for ancestor in type(failure).__mro__:
-        if isinstance(failure, ImgfetchError) and ancestor.__module__ == errors.__name__:
-            facts = vars(failure)
-            told = {name: facts[name] for name in _FACTS if name in facts}
-            return {"error": ancestor.__name__, "facts": told}
-    import traceback
-
-    return {"bug": "".join(traceback.format_exception(failure))}
-
-
-def decode_error(message: dict[str, Any]) -> BaseException:
-    """The error that a message of `encode_error` is about."""
-    if "bug" in message:
-        return RuntimeError(f"a bug in imgfetch:\n{message['bug']}")
-    kind, facts = getattr(errors, message["error"]), message["facts"]
-    if kind is errors.InterruptedBySignalError:
-        return kind(facts["signal_number"])
-    error: ImgfetchError = kind(**facts)
-    return error

@@ -14,7 +14,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from imgfetch import errors
+from imgfetch import errors, failures
 from imgfetch.fs import linux
 
 if TYPE_CHECKING:
@@ -158,13 +158,8 @@ def _work(
 def _outcome(task: Callable[[], Any]) -> dict[str, Any]:
     try:
         return {"value": task()}
-    except errors.ImgfetchError as error:
-        told = {"message": error.message, "expected": error.expected, "actual": error.actual}
-        return {"error": type(error).__name__, "told": {**told, "hint": error.hint}}
     except BaseException as error:  # noqa: BLE001 - told to the parent, which raises it
-        import traceback
-
-        return {"bug": "".join(traceback.format_exception(error))}
+        return failures.to_message(error)
 
 
 def _value(said: bytes) -> Any:  # noqa: ANN401 - what the task returned
@@ -174,8 +169,6 @@ def _value(said: bytes) -> Any:  # noqa: ANN401 - what the task returned
         message = "a process that unpacked a layer was killed"
         hint = "if memory was short, make more available, then run the command again"
         raise errors.RuntimeFailedError(message, hint=hint) from error
-    if "error" in outcome:
-        raise getattr(errors, outcome["error"])(**outcome["told"])
-    if "bug" in outcome:
-        raise RuntimeError(outcome["bug"])
+    if "value" not in outcome:
+        raise failures.from_message(outcome)
     return outcome["value"]

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from imgfetch import errors
-from imgfetch.errors import ImgfetchError, RuntimeFailedError
+from imgfetch import failures
+from imgfetch.errors import RuntimeFailedError
 from imgfetch.fs.atomic import PRIVATE_FILE, replace_file, write_all
 from imgfetch.fs.linux import stay_inspectable
 from imgfetch.runtime.containers import KILLED, Facts
@@ -178,7 +178,7 @@ class Detached:
             self._let_go_of_the_caller()
             supervise()
         except BaseException as error:  # noqa: BLE001 - told to the caller, who raises it
-            self._say(**_told(error))
+            self._say(**failures.to_message(error))
         else:
             self._say(ended=True)
         finally:
@@ -241,7 +241,7 @@ class _Starting:
                 raise RuntimeFailedError(message)
             container_id: str | None = self._news.get("container_id")
             if "error" in self._news or "bug" in self._news:
-                raise _raised(self._news)
+                raise failures.from_message(self._news)
             if container_id is None:
                 continue
             if "ended" in self._news or os.path.exists(f"{self._runs}/{container_id}/{PID}"):
@@ -260,24 +260,3 @@ class _Starting:
         for line in lines:
             self._news.update(json.loads(line))
         return bool(piece)
-
-
-def _told(error: BaseException) -> dict[str, Any]:
-    if not isinstance(error, ImgfetchError):
-        import traceback
-
-        return {"bug": "".join(traceback.format_exception(error))}
-    told: dict[str, Any] = {"message": error.message, "hint": error.hint}
-    told |= {"expected": error.expected, "actual": error.actual}
-    if isinstance(error, errors.CommandError):
-        told["status"] = error.status
-    if isinstance(error, errors.InterruptedBySignalError):
-        told = {"signal_number": error.signal_number}
-    return {"error": type(error).__name__, "told": told}
-
-
-def _raised(news: dict[str, Any]) -> BaseException:
-    if "bug" in news:
-        return RuntimeError(news["bug"])
-    error: ImgfetchError = getattr(errors, news["error"])(**news["told"])
-    return error

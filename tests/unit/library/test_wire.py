@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from imgfetch import errors
+from imgfetch import errors, failures
 from imgfetch.bundle.options import BindMount, RunOptions, VolumeMount
 from imgfetch.client import PinnedImage, Settings
 from imgfetch.client.running import Supervision
@@ -97,7 +97,7 @@ def test_errors_of_every_class_arrive_as_they_were(kind: type[ImgfetchError]) ->
         for fact, value in (("status", 127), ("transient", True)):
             if hasattr(sent, fact):
                 setattr(sent, fact, value)
-    arrived = wire.decode_error(wire.loads(wire.dumps(wire.encode_error(sent))))
+    arrived = failures.from_message(wire.loads(wire.dumps(failures.to_message(sent))))
     assert type(arrived) is kind
     assert str(arrived) == str(sent)
     assert vars(arrived) == vars(sent)
@@ -107,7 +107,7 @@ def test_an_error_of_a_rooms_own_class_arrives_as_its_nearest_public_one() -> No
     class _EndedError(errors.StoreLockedError):
         """Nobody else's."""
 
-    arrived = wire.decode_error(wire.encode_error(_EndedError("m")))
+    arrived = failures.from_message(failures.to_message(_EndedError("m")))
     assert type(arrived) is errors.StoreLockedError
 
 
@@ -115,7 +115,7 @@ def test_a_bug_arrives_with_its_traceback() -> None:
     try:
         raise KeyError("here")  # noqa: TRY301, EM101 - what a bug looks like
     except KeyError as error:
-        arrived = wire.decode_error(wire.encode_error(error))
+        arrived = failures.from_message(failures.to_message(error))
     assert type(arrived) is RuntimeError
     assert "test_wire.py" in str(arrived)
     assert "KeyError: 'here'" in str(arrived)
