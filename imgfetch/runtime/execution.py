@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from imgfetch.errors import NamespaceError, StoreError
 from imgfetch.fs import linux
-from imgfetch.runtime.errorstream import without_last_words
+from imgfetch.runtime.errorstream import error_stream
 from imgfetch.runtime.failure import failure
 from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
@@ -126,12 +126,11 @@ class Execution:
                 is_crun=facts.is_crun,
             )
             mask = stack.enter_context(signals_blocked())
-            if not self.stdio.tty:
-                stack.enter_context(without_last_words(pid_file.exists))
-                if facts.is_crun:
-                    from imgfetch.runtime.standins import files_kept
+            errors = error_stream(stack, pid_file.exists, tty=self.stdio.tty)
+            if facts.is_crun and not self.stdio.tty:
+                from imgfetch.runtime.standins import files_kept
 
-                    stack.enter_context(files_kept())
+                stack.enter_context(files_kept())
             launch = Launch(
                 argv=self._argv(),
                 environment={"PATH": self.search_path},
@@ -143,8 +142,11 @@ class Execution:
                 joined=True,
                 watch=self.watchdog.watch,
             )
+            pid = start(launch)
+            if errors:
+                errors.give_back()
             supervisor = Supervisor(
-                start(launch), has_started=pid_file.exists, end=self.watchdog.kill_tree
+                pid, has_started=pid_file.exists, end=self.watchdog.kill_tree
             )
             try:
                 outcome = supervisor.wait()

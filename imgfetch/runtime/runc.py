@@ -11,7 +11,7 @@ from imgfetch.lean import contextlib
 from imgfetch.lean.dataclasses import dataclass, field, replace
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.runtime.cgroups import oom_kills, remove_leftover
-from imgfetch.runtime.errorstream import without_last_words
+from imgfetch.runtime.errorstream import error_stream
 from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
 from imgfetch.runtime.mountinfo import root_is_initramfs
@@ -113,14 +113,15 @@ class Runc:
             )
             mask = stack.enter_context(signals_blocked())
             watchdog = self._watchdog(stack)
-            if not self.stdio.tty:
-                stack.enter_context(without_last_words(pid_file.exists))
-                if self.program.is_crun:
-                    from imgfetch.runtime.standins import files_kept
+            errors = error_stream(stack, pid_file.exists, tty=self.stdio.tty)
+            if self.program.is_crun and not self.stdio.tty:
+                from imgfetch.runtime.standins import files_kept
 
-                    stack.enter_context(files_kept())
+                stack.enter_context(files_kept())
             launch = self._launch(container_id, bundle, mask, terminal)
             pid = start(replace(launch, watch=watchdog.watch) if watchdog else launch)
+            if errors:
+                errors.give_back()
             supervisor = Supervisor(
                 pid,
                 has_started=pid_file.exists,

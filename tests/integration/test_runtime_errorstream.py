@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imgfetch.errors import RuntimeFailedError
-from imgfetch.runtime.errorstream import without_last_words
+from imgfetch.errors import NamespaceError, RuntimeFailedError
+from imgfetch.runtime.errorstream import ErrorStream
 from tests.support.forked import forked
 from tests.support.runner import Runner
 
@@ -45,12 +46,15 @@ def test_what_is_written_arrives_at_once(tmp_path: Path) -> None:
     def work() -> None:
         os.close(read)
         os.dup2(write, 2)
-        with without_last_words(started.exists):
-            os.write(2, b"early ")
+        with ErrorStream(started.exists) as errors:
+            container = os.dup(2)
+            errors.give_back()
+            os.write(container, b"early ")
             (tmp_path / "written").touch()
             while not (tmp_path / "seen").exists():
                 time.sleep(0.005)
-            os.write(2, b"late")
+            os.write(container, b"late")
+            os.close(container)
 
     thread = threading.Thread(target=forked, args=(work,))
     thread.start()
@@ -69,9 +73,36 @@ def test_what_is_written_arrives_at_once(tmp_path: Path) -> None:
 def test_standard_error_is_ones_own_again_afterwards(tmp_path: Path) -> None:
     def work() -> None:
         os.dup2(os.open(tmp_path / "errors", os.O_WRONLY | os.O_CREAT, 0o600), 2)
-        with without_last_words(lambda: False):
+        with ErrorStream(lambda: False) as errors:
             os.write(2, b"dropped")
+            errors.give_back()
+            os.write(2, b"and ours ")
+        os.write(2, b"again")
+
+    forked(work)
+    assert (tmp_path / "errors").read_bytes() == b"and ours again"
+
+
+def test_standard_error_is_ones_own_again_where_nothing_could_be_started(tmp_path: Path) -> None:
+    def work() -> None:
+        os.dup2(os.open(tmp_path / "errors", os.O_WRONLY | os.O_CREAT, 0o600), 2)
+        with contextlib.suppress(NamespaceError), ErrorStream(lambda: False):
+            os.write(2, b"dropped")
+            raise NamespaceError("refused")
         os.write(2, b"ours")
 
     forked(work)
     assert (tmp_path / "errors").read_bytes() == b"ours"
+
+
+def test_who_writes_when_nobody_reads_any_more_learns_it(root: Runner) -> None:
+    """As with a pipe of one's own: by SIGPIPE's status."""
+    read, write = os.pipe()
+    os.close(read)
+
+    def work() -> int:
+        os.dup2(write, 2)
+        return root.run_here(["sh", "-c", "yes >&2 & wait $!"]).status
+
+    assert forked(work) == 128 + 13
+    os.close(write)
