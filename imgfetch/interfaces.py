@@ -5,9 +5,9 @@ The data flows one way::
     name -> source -> Unverified -> store -> image -> layers applied -> snapshot
          -> mounted root -> bundle -> runtime -> exit status
 
-A `Source` gives `Unverified` content, which nobody can read. A `ContentStore` takes
-it, checks it, and only what the store gives back is parsed, applied or run. All
-collaborators are passed as these Protocols; `imgfetch.client` puts them together.
+A `Source` gives content that is `imgfetch.oci.unverified.Unverified`: nobody can read it.
+A `ContentStore` takes it, checks it, and only what the store gives back is parsed, applied
+or run. All collaborators are passed as these Protocols; `imgfetch.client` puts them together.
 """
 
 from __future__ import annotations
@@ -16,42 +16,14 @@ from imgfetch.lean.dataclasses import dataclass
 from imgfetch.lean.typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.image import Layer
-    from imgfetch.oci.verify import Verifier
-
-
-@dataclass(frozen=True, slots=True)
-class Unverified:
-    """Content from outside. It has no ``read``: only a store's ``ingest`` takes it.
-
-    What is only passed on, without being looked at, goes through `imgfetch.workflow.relay`.
-
-    Attributes:
-        descriptor: what it is said to be.
-        chunks: opens a transfer from an offset in bytes and yields what follows.
-            Closing the generator ends the transfer. A source that can't start
-            in the middle still takes any offset, and skips.
-        origin: where from, for errors; no secret in it.
-        elsewhere: after a transfer that failed verification, whether its source has another
-            place to fetch this from and will not use that one again.
-    """
-
-    descriptor: Descriptor
-    chunks: Callable[[int], Generator[bytes, None, None]]
-    origin: str
-    elsewhere: Callable[[], bool] = lambda: False
-
-    def verifier(self) -> Verifier:
-        """What its bytes have to pass through; errors name where they came from."""
-        from imgfetch.oci.verify import Verifier
-
-        return Verifier(self.descriptor, f"{self.origin}: {self.descriptor.digest}")
+    from imgfetch.oci.unverified import Unverified
 
 
 class Source(Protocol):

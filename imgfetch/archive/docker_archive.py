@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imgfetch.archive.members import Members
-    from imgfetch.interfaces import Unverified
     from imgfetch.oci.document import Object
+    from imgfetch.oci.unverified import Unverified
 
 MANIFEST = "manifest.json"
 LEGACY = "repositories"

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imgfetch.archive.members import Members
-    from imgfetch.interfaces import Unverified
     from imgfetch.oci.descriptor import Descriptor
+    from imgfetch.oci.unverified import Unverified
 
 # What docker and containerd call an image beside the bare tag in the reference name.
 CONTAINERD_NAME = "io.containerd.image.name"

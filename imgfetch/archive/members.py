@@ -11,7 +11,7 @@ import posixpath
 from typing import TYPE_CHECKING, Protocol
 
 from imgfetch.errors import ContentError, NotInStoreError, UnsupportedContentError
-from imgfetch.interfaces import Unverified
+from imgfetch.oci.unverified import Unverified
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -13,7 +13,7 @@ from imgfetch.oci.manifest import parse
 
 if TYPE_CHECKING:
     from imgfetch.archive.members import Members
-    from imgfetch.interfaces import Unverified
+    from imgfetch.oci.unverified import Unverified
 
 MANIFEST = "manifest.json"
 VERSION = "version"

@@ -7,7 +7,6 @@ files about the network, then what the options ask for, parents before children.
 from __future__ import annotations
 
 from imgfetch.bundle import defaults
-from imgfetch.bundle.mounts import container_path
 from imgfetch.bundle.options import BindMount, TmpfsMount
 from imgfetch.errors import InvalidMountError, InvalidOptionError
 from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
@@ -164,6 +163,8 @@ def _bound_devices(
 
 def _image_volumes(image: ImageConfig) -> list[dict[str, Any]]:
     """The image's ``Volumes`` under a read-only root: writable, with what is there."""
+    from imgfetch.bundle.mounts import container_path  # with the grammars of options
+
     destinations = dict.fromkeys(
         container_path(path, "volume of the image") for path in image.process.volumes
     )

@@ -7,8 +7,8 @@ than a container that is less isolated than its caller believes (CVE-2025-65105)
 from __future__ import annotations
 
 from imgfetch.bundle import defaults
+from imgfetch.bundle.capabilities import ALL
 from imgfetch.bundle.filesystems import binds_proc, binds_sys
-from imgfetch.bundle.privileges import ALL
 from imgfetch.errors import InvalidOptionError
 from imgfetch.lean import re
 from imgfetch.lean.typing import TYPE_CHECKING, Any, Final

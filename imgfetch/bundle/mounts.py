@@ -21,6 +21,7 @@ from imgfetch.bundle.options import (
     TmpfsMount,
     VolumeMount,
 )
+from imgfetch.bundle.paths import normalise
 from imgfetch.errors import InvalidMountError, InvalidOptionError
 from imgfetch.lean.typing import TYPE_CHECKING, Final
 
@@ -51,11 +52,6 @@ _KEYS: Final = {
 
 def _invalid(text: str, what: str, expected: str, hint: str | None = None) -> InvalidMountError:
     return InvalidMountError(f"invalid {what} {text[:200]!r}", expected=expected, hint=hint)
-
-
-def normalise(path: str) -> str:
-    """A container's path without ``.``, ``..`` and double slashes; ``..`` stops at ``/``."""
-    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def container_path(text: str, what: str) -> str:

@@ -1,41 +1,17 @@
-"""What a container may do: capabilities, security options, sysctls, resource limits.
+"""The words of options about what a container may do.
 
-capabilities(7), docker's ``--cap-add``, ``--cap-drop``, ``--security-opt`` and
-``--sysctl``. Only options grant anything here; an image is never asked (CVE-2022-0811
-class).
+docker's ``--cap-add``, ``--cap-drop``, ``--security-opt``, ``--sysctl`` and ``--ulimit``.
 """
 
 from __future__ import annotations
 
+from imgfetch.bundle.capabilities import ALL, CAPABILITIES
 from imgfetch.bundle.grammar import invalid
 from imgfetch.bundle.options import SecurityOptions, Ulimit
+from imgfetch.bundle.resources import exceeds
 from imgfetch.lean import re
 from imgfetch.lean.dataclasses import replace
 from imgfetch.lean.typing import Final
-
-ALL: Final = "ALL"
-
-# In the kernel's order: CAP_CHOWN is bit 0.
-CAPABILITIES: Final = tuple(
-    f"CAP_{name}"
-    for name in (
-        *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID"),
-        *("SETUID", "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST"),
-        *("NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO"),
-        *("SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE"),
-        *("SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE"),
-        *("AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM"),
-        *("BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"),
-    )
-)
-# podman's: docker's fourteen without AUDIT_WRITE, MKNOD and NET_RAW.
-DEFAULT_CAPABILITIES: Final = frozenset(
-    f"CAP_{name}"
-    for name in (
-        *("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE"),
-        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-    )
-)
 
 _RLIMITS: Final = frozenset(
     {
@@ -61,23 +37,6 @@ def parse_capability(text: str, what: str = "capability") -> str:
     if name not in CAPABILITIES:
         raise invalid(text, what, "a name of capabilities(7), e.g. NET_ADMIN, or ALL")
     return name
-
-
-def granted(security: SecurityOptions, bounding: frozenset[str]) -> list[str]:
-    """The capabilities of the process, in the kernel's order.
-
-    As in moby: what is dropped is dropped first, then what is added is added, and
-    nothing is given that the bounding set of the caller lacks.
-    """
-    if security.privileged:
-        wanted = frozenset(CAPABILITIES)
-    elif ALL in security.cap_add:
-        wanted = frozenset(CAPABILITIES).difference(security.cap_drop)
-    elif ALL in security.cap_drop:
-        wanted = frozenset(security.cap_add)
-    else:
-        wanted = DEFAULT_CAPABILITIES.difference(security.cap_drop).union(security.cap_add)
-    return [name for name in CAPABILITIES if name in wanted and name in bounding]
 
 
 def parse_security_opt(security: SecurityOptions, text: str) -> SecurityOptions:
@@ -142,8 +101,3 @@ def parse_ulimit(text: str) -> Ulimit:
 
 def _rlimit(word: str) -> int | None:
     return int(word) if re.fullmatch(r"[0-9]{1,19}", word, re.ASCII) else None
-
-
-def exceeds(soft: int, hard: int) -> bool:
-    """Whether one resource limit is above another, where -1 is unlimited."""
-    return hard != -1 and (soft == -1 or soft > hard)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 
+from imgfetch.bundle.capabilities import CAPABILITIES
 from imgfetch.bundle.host import DeviceNode, HostFacts
-from imgfetch.bundle.privileges import CAPABILITIES
 from imgfetch.lean.typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from imgfetch.oci.platform import Platform
 

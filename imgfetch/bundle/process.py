@@ -7,12 +7,11 @@ runtime-spec config.md "Process"; image-spec conversion.md "Verbatim Fields" and
 from __future__ import annotations
 
 from imgfetch.bundle import defaults, resources
+from imgfetch.bundle.capabilities import granted
 from imgfetch.bundle.environment import check_strings, process_environment
 from imgfetch.bundle.filesystems import INIT_PATH
-from imgfetch.bundle.grammar import parse_signal
 from imgfetch.bundle.isolation import apparmor_profile
-from imgfetch.bundle.mounts import normalise
-from imgfetch.bundle.privileges import granted
+from imgfetch.bundle.paths import normalise
 from imgfetch.errors import DocumentError, InvalidOptionError, InvalidUserError
 from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
@@ -136,6 +135,8 @@ def stop_signal(image: ImageConfig, asked: ProcessOptions) -> int:
     text = image.process.stop_signal
     if not text:
         return _SIGTERM
+    from imgfetch.bundle.grammar import parse_signal
+
     try:
         return parse_signal(text)
     except InvalidOptionError as error:

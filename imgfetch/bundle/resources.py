@@ -7,7 +7,6 @@ crun ignores them silently, so whether a limit can be had is decided here.
 from __future__ import annotations
 
 from imgfetch.bundle.defaults import PIDS_LIMIT
-from imgfetch.bundle.privileges import exceeds
 from imgfetch.errors import InvalidOptionError
 from imgfetch.lean.typing import TYPE_CHECKING, Any, Final
 
@@ -108,3 +107,8 @@ def oom_score_adj(process: ProcessOptions, host: HostFacts, warnings: list[str])
         warnings.append(f"oom-score-adj raised to {host.oom_score_adj}, the caller's own")
         wanted = host.oom_score_adj
     return {"oomScoreAdj": wanted}
+
+
+def exceeds(soft: int, hard: int) -> bool:
+    """Whether one resource limit is above another, where -1 is unlimited."""
+    return hard != -1 and (soft == -1 or soft > hard)

@@ -12,7 +12,7 @@ import os
 import posixpath
 import stat
 
-from imgfetch.bundle.mounts import normalise
+from imgfetch.bundle.paths import normalise
 from imgfetch.bundle.process import leads_through_proc
 from imgfetch.errors import DocumentError, InvalidMountError
 from imgfetch.fs.walk import LINK_LIMIT

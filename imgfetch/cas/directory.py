@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from imgfetch.interfaces import Progress, Unverified
+    from imgfetch.interfaces import Progress
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
+    from imgfetch.oci.unverified import Unverified
 
 LOCK_TIMEOUT = 120.0
 """Seconds that another process may hold a lock without getting on, by default."""
@@ -92,12 +93,12 @@ class LayoutStore(LayoutReader):
         One process transfers a digest while the others wait; ``progress`` is told
         ``waiting`` again and again, and what it raises ends the wait.
         """
-        from imgfetch.cas.ingest import Transfer, Waiting  # most commands take nothing in
-
         descriptor = content.descriptor
         if self.contains(descriptor):
             progress.update(descriptor, "present", descriptor.size)
             return
+        from imgfetch.cas.ingest import Transfer, Waiting  # most commands take nothing in
+
         self._root.create()
         waiting = Waiting(self._root, descriptor, progress)
         with self._root.lease(), self._root.locks.fetching(descriptor.digest, waiting) as held:

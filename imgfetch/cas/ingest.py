@@ -18,9 +18,10 @@ from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imgfetch.cas.root import StoreRoot
-    from imgfetch.interfaces import Progress, Unverified
+    from imgfetch.interfaces import Progress
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
+    from imgfetch.oci.unverified import Unverified
     from imgfetch.oci.verify import Verifier
 
 PARTIAL = ".partial"

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from imgfetch.cas.directory import LayoutStore
     from imgfetch.cas.reader import LayoutReader
-    from imgfetch.interfaces import Progress, Unverified
+    from imgfetch.interfaces import Progress
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
+    from imgfetch.oci.unverified import Unverified
 
 
 class LayeredStore:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO
 
-    from imgfetch.interfaces import Progress, Unverified
+    from imgfetch.interfaces import Progress
     from imgfetch.oci.digest import Digest
+    from imgfetch.oci.unverified import Unverified
 
 
 class MemoryStore:

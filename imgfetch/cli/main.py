@@ -2,7 +2,8 @@
 
 Commands are imported when they are called. A failure of ours ends with the status
 of its class, a failure of ours in ``run`` with 125 as docker and podman have it, and
-an exception that nobody planned with 1 and a request to report it.
+an exception that nobody planned with 1 and a request to report it. What that takes is
+imported when something has failed: few commands do.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import gc
 import os
 import sys
 
-from imgfetch.cli import exitcodes, output
 from imgfetch.cli.invocation import Invocation
 from imgfetch.errors import CommandError, ImgfetchError, InterruptedBySignalError
 from imgfetch.lean import signal
@@ -27,6 +27,9 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _TRACEBACK = 2
 
 _STDERR = 2
+
+# Of `imgfetch.cli.exitcodes`.
+_SIGNAL_BASE = 128
 
 # Objects made since the last search for garbage, where Python's default is 700.
 _GARBAGE = 50_000
@@ -49,7 +52,7 @@ def main() -> NoReturn:
         status = invoke(sys.argv[1:])
     except InterruptedBySignalError as failure:
         # While another failure was told: `invoke` takes all that come before.
-        status = exitcodes.for_error(failure)
+        status = _SIGNAL_BASE + failure.signal_number
     try:
         for number in _ENDING:
             # There is nothing left that a signal could interrupt in good order.
@@ -58,7 +61,7 @@ def main() -> NoReturn:
     except BrokenPipeError:
         # As cat and others do when the reader has gone: quietly, by SIGPIPE's status.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = exitcodes.SIGNAL_BASE + signal.SIGPIPE
+        status = _SIGNAL_BASE + signal.SIGPIPE
     # What is written is written. To take the interpreter apart as well would take milliseconds.
     os._exit(status)
 
@@ -69,9 +72,9 @@ def invoke(arguments: Sequence[str]) -> int:
     try:
         status = _dispatch(arguments, invocation)
     except KeyboardInterrupt:
-        status = exitcodes.SIGNAL_BASE + signal.SIGINT
+        status = _SIGNAL_BASE + signal.SIGINT
     except BrokenPipeError:
-        status = exitcodes.SIGNAL_BASE + signal.SIGPIPE
+        status = _SIGNAL_BASE + signal.SIGPIPE
     except ImgfetchError as failure:
         status = _failed(failure, invocation)
     except Exception as failure:  # noqa: BLE001 - the last line of defence: reported as a bug
@@ -100,6 +103,8 @@ def _dispatch(arguments: Sequence[str], invocation: Invocation) -> int:
 
 
 def _failed(failure: ImgfetchError, invocation: Invocation) -> int:
+    from imgfetch.cli import output
+
     if invocation.verbose >= _TRACEBACK:
         _traceback(failure)
     status = _status(failure, invocation.command)
@@ -111,6 +116,8 @@ def _failed(failure: ImgfetchError, invocation: Invocation) -> int:
 
 
 def _status(failure: ImgfetchError, command: str | None) -> int:
+    from imgfetch.cli import exitcodes
+
     if command in exitcodes.CONTAINER_COMMANDS and isinstance(failure, CommandError):
         return failure.status
     if command in exitcodes.CONTAINER_COMMANDS and not isinstance(
@@ -121,6 +128,8 @@ def _status(failure: ImgfetchError, command: str | None) -> int:
 
 
 def _bug(failure: Exception, command: str | None, *, verbose: int) -> int:
+    from imgfetch.cli import exitcodes, output
+
     if verbose >= _TRACEBACK:
         _traceback(failure)
     output.message(f"imgfetch: a bug in imgfetch: {type(failure).__name__}: {failure}")
@@ -130,6 +139,8 @@ def _bug(failure: Exception, command: str | None, *, verbose: int) -> int:
 
 def _traceback(failure: BaseException) -> None:
     import traceback
+
+    from imgfetch.cli import output
 
     for line in "".join(traceback.format_exception(failure)).splitlines():
         output.message(line)

@@ -6,7 +6,6 @@ import os
 import sys
 from _thread import allocate_lock
 
-from imgfetch.cli import output
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci import mediatype
 
@@ -36,7 +35,7 @@ class SilentProgress:
     def warn(self, message: str) -> None:
         """Pass a warning on."""
         if not self._quiet:
-            output.warning(message)
+            _warn(message)
 
 
 class PlainProgress:
@@ -47,11 +46,13 @@ class PlainProgress:
         word = _WORDS.get(stage)
         # Manifests and configs come with every image: only its layers say how far it is.
         if word is not None and mediatype.is_layer(descriptor.media_type):
+            from imgfetch.cli import output
+
             output.message(f"{descriptor.digest.short}: {word} ({output.human_size(done)})")
 
     def warn(self, message: str) -> None:
         """Print a warning."""
-        output.warning(message)
+        _warn(message)
 
 
 class JsonProgress:
@@ -76,6 +77,8 @@ class JsonProgress:
     @staticmethod
     def _print(event: dict[str, object]) -> None:
         import json
+
+        from imgfetch.cli import output
 
         output.message(json.dumps(event))
 
@@ -106,7 +109,7 @@ class TerminalProgress:
     def warn(self, message: str) -> None:
         """Print a warning above the bars."""
         if self._bars is None:
-            output.warning(message)
+            _warn(message)
         else:
             self._bars.warn(message)
 
@@ -128,6 +131,12 @@ def choose(mode: str, *, quiet: bool) -> Progress:
     if mode == "tty" or (mode == "auto" and _can_draw()):
         return TerminalProgress()
     return PlainProgress()
+
+
+def _warn(message: str) -> None:
+    from imgfetch.cli import output  # few commands warn
+
+    output.warning(message)
 
 
 def _can_draw() -> bool:

@@ -7,7 +7,7 @@ Docker's meanings; the names are in `imgfetch.cli.run_flags`. Each value's gramm
 from __future__ import annotations
 
 from imgfetch.errors import InvalidOptionError
-from imgfetch.lean.dataclasses import dataclass
+from imgfetch.lean.dataclasses import dataclass, replace
 from imgfetch.lean.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
         SecurityOptions,
     )
     from imgfetch.cli.invocation import Invocation
+
+
+# The options that limit what a container may use.
+_LIMITS = (
+    *("memory", "memory_swap", "memory_reservation", "cpu_shares", "cpus", "cpuset_cpus"),
+    *("cpuset_mems", "pids_limit"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +80,30 @@ def parse(
     Raises:
         BundleError: a value outside its grammar.
     """
-    from imgfetch.bundle.grammar import parse_label, parse_name
     from imgfetch.bundle.options import RunOptions
 
-    name = values["name"]
     return RunOptions(
         process=_process(values, arguments, caller),
         files=_files(values, caller),
         network=_network(values, values["network"] or network),
         security=_security(values),
         limits=_limits(values),
-        annotations=dict(parse_label(text, "annotation") for text in values["annotation"]),
-        labels=dict(parse_label(text) for text in values["label"]),
-        name=None if name is None else parse_name(name),
         patch=_patch(values["spec_patch"]),
+        **_naming(values),
     )
+
+
+def _naming(values: Mapping[str, Any]) -> dict[str, Any]:
+    if not _given(values, "name", "label", "annotation"):
+        return {}
+    from imgfetch.bundle.grammar import parse_label, parse_name
+
+    name = values["name"]
+    return {
+        "annotations": dict(parse_label(text, "annotation") for text in values["annotation"]),
+        "labels": dict(map(parse_label, values["label"])),
+        "name": None if name is None else parse_name(name),
+    }
 
 
 def _patch(path: str | None) -> Mapping[str, Any] | None:
@@ -109,11 +125,9 @@ def _patch(path: str | None) -> Mapping[str, Any] | None:
 
 
 def _process(values: Mapping[str, Any], arguments: Sequence[str], caller: Caller) -> ProcessOptions:
-    from imgfetch.bundle.grammar import parse_signal, parse_umask
     from imgfetch.bundle.options import ProcessOptions
-    from imgfetch.bundle.privileges import parse_ulimit
 
-    entrypoint, stop_signal = values["entrypoint"], values["stop_signal"]
+    entrypoint = values["entrypoint"]
     return ProcessOptions(
         args=tuple(arguments),
         # As in docker: one word, and an empty one clears the image's.
@@ -126,12 +140,25 @@ def _process(values: Mapping[str, Any], arguments: Sequence[str], caller: Caller
         tty=values["tty"],
         console_size=caller.console_size if values["tty"] else None,
         init=values["init"],
-        umask=None if values["umask"] is None else parse_umask(values["umask"]),
         oom_score_adj=values["oom_score_adj"],
         preserve_fds=values["preserve_fds"],
-        stop_signal=None if stop_signal is None else parse_signal(stop_signal, "stop signal"),
-        ulimits=tuple(map(parse_ulimit, values["ulimit"])),
+        **_attributes(values),
     )
+
+
+def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of processes, as the kernel has them."""
+    if not _given(values, "umask", "stop_signal", "ulimit"):
+        return {}
+    from imgfetch.bundle.grammar import parse_signal, parse_umask
+    from imgfetch.bundle.privileges import parse_ulimit
+
+    umask, stop_signal = values["umask"], values["stop_signal"]
+    return {
+        "umask": None if umask is None else parse_umask(umask),
+        "stop_signal": None if stop_signal is None else parse_signal(stop_signal, "stop signal"),
+        "ulimits": tuple(map(parse_ulimit, values["ulimit"])),
+    }
 
 
 def _environment(values: Mapping[str, Any], caller: Caller) -> tuple[tuple[str, str | None], ...]:
@@ -207,21 +234,27 @@ def _network(values: Mapping[str, Any], mode: str) -> NetworkOptions:
 
 
 def _security(values: Mapping[str, Any]) -> SecurityOptions:
-    from imgfetch.bundle.grammar import parse_id_range
     from imgfetch.bundle.options import SecurityOptions
-    from imgfetch.bundle.privileges import parse_capability, parse_security_opt, parse_sysctl
 
     userns = values["userns"] or "auto"
     if userns not in {"auto", "host", "keep-id"}:
         message = f"invalid user namespace {userns!r}"
         raise InvalidOptionError(message, expected="auto, host or keep-id")
     security = SecurityOptions(
-        cap_add=tuple(map(parse_capability, values["cap_add"])),
-        cap_drop=tuple(map(parse_capability, values["cap_drop"])),
         privileged=values["privileged"],
-        sysctls=dict(map(parse_sysctl, values["sysctl"])),
         **{kind: values[kind] for kind in ("pid", "ipc", "uts") if values[kind] is not None},
         userns=userns,  # type: ignore[arg-type]  # one of the three
+    )
+    if not _given(values, "cap_add", "cap_drop", "sysctl", "uidmap", "gidmap", "security_opt"):
+        return security
+    from imgfetch.bundle.grammar import parse_id_range
+    from imgfetch.bundle.privileges import parse_capability, parse_security_opt, parse_sysctl
+
+    security = replace(
+        security,
+        cap_add=tuple(map(parse_capability, values["cap_add"])),
+        cap_drop=tuple(map(parse_capability, values["cap_drop"])),
+        sysctls=dict(map(parse_sysctl, values["sysctl"])),
         uid_maps=tuple(parse_id_range(text, "uidmap") for text in values["uidmap"]),
         gid_maps=tuple(parse_id_range(text, "gidmap") for text in values["gidmap"]),
     )
@@ -231,8 +264,11 @@ def _security(values: Mapping[str, Any]) -> SecurityOptions:
 
 
 def _limits(values: Mapping[str, Any]) -> Limits:
-    from imgfetch.bundle import grammar
     from imgfetch.bundle.options import Limits
+
+    if not _given(values, *_LIMITS):
+        return Limits()
+    from imgfetch.bundle import grammar
 
     parsers: dict[str, tuple[str, Callable[[str], Any]]] = {
         "memory": ("memory", lambda text: grammar.parse_size(text, "memory")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from imgfetch.cli import flags, output
+from imgfetch.cli import flags
 from imgfetch.cli.run_options import parse_here
 from imgfetch.lean.contextlib import ExitStack, closing
 from imgfetch.lean.typing import TYPE_CHECKING, Any
@@ -45,6 +45,8 @@ def run(
         supervision = _supervision(values, record)
         platform, policy = values["platform"], values["policy"]
         if values["detach"]:
+            from imgfetch.cli import output
+
             client = stack.enter_context(invocation.client(**flags))
             container_id = client.start(
                 reference,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from imgfetch.errors import InvalidOptionError, RuntimeFailedError
-from imgfetch.interfaces import NoProgress
 from imgfetch.lean.dataclasses import replace
 from imgfetch.lean.typing import TYPE_CHECKING
 from imgfetch.oci.platform import Platform
@@ -72,6 +71,8 @@ def unpacking_alongside(
         from imgfetch.workflow.alongside import unpacking
 
         def unpack(content: BlobReader, progress: Progress) -> None:
+            from imgfetch.interfaces import NoProgress
+
             # In a child: what there is to say about namespaces the parent says.
             with_.progress = NoProgress()
             mapping = _enter(with_) if options is None else enter_namespaces(with_, options)[1]
@@ -168,7 +169,7 @@ def enter_namespaces(with_: Collaborators, options: RunOptions) -> tuple[RunOpti
 
 def _wanted_ids(security: SecurityOptions) -> IdMapping:
     from imgfetch.fs.idmap import IdMapping
-    from imgfetch.snapshot.userns import keep_id
+    from imgfetch.snapshot.rootless import keep_id
 
     if security.userns == "keep-id":
         return keep_id()

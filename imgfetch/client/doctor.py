@@ -190,7 +190,7 @@ def _is_admin() -> bool:
     """Whether this process is root with what that takes, as `snapshot.userns` decides it."""
     from pathlib import Path
 
-    from imgfetch.snapshot.refusals import is_admin
+    from imgfetch.snapshot.userns import is_admin
 
     return bool(is_admin(Path("/proc")))
 

@@ -1,17 +1,15 @@
 """The few calls of Linux that Python 3.11 has no function for.
 
 Through ctypes. Each raises OSError with the kernel's errno; what the errno means to a
-person is for the callers to say. Loading ctypes takes milliseconds: modules that need
-this one only sometimes import it where they do.
+person is for the callers to say.
 """
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 
-from imgfetch.lean import functools
+from imgfetch.lean import ctypes, functools
 from imgfetch.lean.typing import Any, Final
 
 CLONE_NEWNS: Final = 0x00020000

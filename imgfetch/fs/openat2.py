@@ -12,7 +12,7 @@ import errno
 import os
 import struct
 
-from imgfetch.lean import functools
+from imgfetch.lean import ctypes, functools
 from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,21 +45,20 @@ def openat2(directory: int, path: bytes, flags: int, resolve: int) -> int:
     Raises:
         OSError: as of openat2(2). See `is_unavailable`.
     """
-    import ctypes  # a few milliseconds, and not every command gets here
-
     if b"\0" in path:
         raise OSError(errno.EINVAL, "embedded null byte", path)
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, resolve)
     call = _syscall()
-    number = errno.EAGAIN
+    number = ctypes.c_long(_SYS_OPENAT2)
+    failure = errno.EAGAIN
     for _ in range(_ATTEMPTS):
-        descriptor = call(_SYS_OPENAT2, directory, path, how, len(how))
+        descriptor = call(number, ctypes.c_int(directory), path, how, ctypes.c_ulong(len(how)))
         if descriptor >= 0:
             return int(descriptor)
-        number = ctypes.get_errno()
-        if number not in {errno.EAGAIN, errno.EINTR}:
+        failure = ctypes.get_errno()
+        if failure not in {errno.EAGAIN, errno.EINTR}:
             break
-    raise OSError(number, os.strerror(number), path)
+    raise OSError(failure, os.strerror(failure), path)
 
 
 def is_unavailable(error: OSError) -> bool:
@@ -71,16 +70,7 @@ def is_unavailable(error: OSError) -> bool:
 
 
 @functools.cache
-def _syscall() -> Callable[[int, int, bytes, bytes, int], int]:
-    import ctypes
-
+def _syscall() -> Callable[..., int]:
     function = ctypes.CDLL(None, use_errno=True).syscall
     function.restype = ctypes.c_long
-    function.argtypes = [
-        ctypes.c_long,
-        ctypes.c_int,
-        ctypes.c_char_p,
-        ctypes.c_char_p,
-        ctypes.c_size_t,
-    ]
     return function

@@ -20,10 +20,10 @@ from imgfetch.errors import (
     RegistryError,
     VerificationError,
 )
-from imgfetch.interfaces import Unverified
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
+from imgfetch.oci.unverified import Unverified
 from imgfetch.oci.verify import Verifier
 from imgfetch.registry.repository import check_digest_header, media_type_of
 from imgfetch.registry.transfer import BlobTransfer

@@ -14,11 +14,13 @@ import os
 import select
 
 from imgfetch.fs.atomic import write_all
-from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
+
+    from imgfetch.lean.contextlib import ExitStack
 
 _STDERR = 2
 _PIECE = 65536
@@ -44,7 +46,7 @@ class ErrorStream:
         self._own = -1
         self._passed_on = _thread.allocate_lock()
 
-    def __enter__(self) -> ErrorStream:
+    def __enter__(self) -> Self:
         """Put the pipe in the place of standard error."""
         read, write = os.pipe()
         self._own = os.dup(_STDERR)
@@ -92,7 +94,7 @@ class ErrorStream:
 
 
 def error_stream(
-    stack: contextlib.ExitStack, has_started: Callable[[], bool], *, tty: bool
+    stack: ExitStack, has_started: Callable[[], bool], *, tty: bool
 ) -> ErrorStream | None:
     """An `ErrorStream` for as long as a stack lasts; None for a terminal, which has no such."""
     return None if tty else stack.enter_context(ErrorStream(has_started))

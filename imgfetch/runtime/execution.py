@@ -145,9 +145,7 @@ class Execution:
             pid = start(launch)
             if errors:
                 errors.give_back()
-            supervisor = Supervisor(
-                pid, has_started=pid_file.exists, end=self.watchdog.kill_tree
-            )
+            supervisor = Supervisor(pid, has_started=pid_file.exists, end=self.watchdog.kill_tree)
             try:
                 outcome = supervisor.wait()
             except BaseException:

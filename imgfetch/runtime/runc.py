@@ -10,13 +10,11 @@ import os
 from imgfetch.lean import contextlib
 from imgfetch.lean.dataclasses import dataclass, field, replace
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.runtime.cgroups import oom_kills, remove_leftover
 from imgfetch.runtime.errorstream import error_stream
 from imgfetch.runtime.launch import Launch, start
 from imgfetch.runtime.layout import LOG, PID, STATE
 from imgfetch.runtime.mountinfo import root_is_initramfs
 from imgfetch.runtime.supervision import Outcome, Supervisor, TimeLimits, kill, signals_blocked
-from imgfetch.runtime.terminal import check_passed_on, terminal_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,12 +103,7 @@ class Runc:
         """
         pid_file = bundle / PID
         with contextlib.ExitStack() as stack:
-            terminal = terminal_for(
-                stack,
-                interactive=self.stdio.interactive,
-                tty=self.stdio.tty,
-                is_crun=self.program.is_crun,
-            )
+            terminal = self._terminal(stack)
             mask = stack.enter_context(signals_blocked())
             watchdog = self._watchdog(stack)
             errors = error_stream(stack, pid_file.exists, tty=self.stdio.tty)
@@ -122,6 +115,7 @@ class Runc:
             pid = start(replace(launch, watch=watchdog.watch) if watchdog else launch)
             if errors:
                 errors.give_back()
+            _load_what_follows()
             supervisor = Supervisor(
                 pid,
                 has_started=pid_file.exists,
@@ -133,20 +127,40 @@ class Runc:
                 outcome = supervisor.wait()
             except BaseException:
                 supervisor.kill()
-                remove_leftover(f"{bundle}", container_id)
+                self._clear_up(container_id, bundle)
                 raise
-        kills = oom_kills(f"{bundle}", container_id) if self.counts_oom_kills else 0
+        kills = 0
         if outcome.status < 0 or self.counts_oom_kills:
             # Killed, so it could not clear up, or told not to.
             if watchdog and outcome.status < 0:
                 watchdog.kill_container(pid_file)
-            remove_leftover(f"{bundle}", container_id)
+            kills = self._clear_up(container_id, bundle)
         if not pid_file.exists():
             from imgfetch.runtime.failure import failure  # most succeed
 
             raise failure(self.program.name, bundle / LOG, outcome.status)
         status = outcome.status if outcome.status >= 0 else _SIGNAL_BASE - outcome.status
         return Outcome(status, outcome.timed_out, kills)
+
+    def _clear_up(self, container_id: str, bundle: Path) -> int:
+        """Remove the container's cgroup, which has counted how often memory ran out."""
+        from imgfetch.runtime.cgroups import oom_kills, remove_leftover
+
+        kills = oom_kills(f"{bundle}", container_id) if self.counts_oom_kills else 0
+        remove_leftover(f"{bundle}", container_id)
+        return kills
+
+    def _terminal(self, stack: contextlib.ExitStack) -> int | None:
+        """The terminal to be the runtime's, if any, and a look at what else it gets."""
+        stdio = self.stdio
+        if not (stdio.tty or stdio.preserve_fds):
+            return None
+        from imgfetch.runtime.terminal import check_passed_on, terminal_for
+
+        check_passed_on(stdio.preserve_fds)
+        return terminal_for(
+            stack, interactive=stdio.interactive, tty=stdio.tty, is_crun=self.program.is_crun
+        )
 
     def _watchdog(self, stack: contextlib.ExitStack) -> Watchdog | None:
         if self.pid_namespace:
@@ -161,7 +175,6 @@ class Runc:
         self, container_id: str, bundle: Path, mask: frozenset[int], terminal: int | None
     ) -> Launch:
         stdio = self.stdio
-        check_passed_on(stdio.preserve_fds)
         return Launch(
             argv=self._argv(container_id, bundle),
             environment={"PATH": self.search_path},
@@ -186,3 +199,8 @@ class Runc:
         if self.stdio.preserve_fds:
             argv += ["--preserve-fds", str(self.stdio.preserve_fds)]
         return (*argv, container_id)
+
+
+def _load_what_follows() -> None:
+    """Import, while the runtime comes up, what is needed when it has ended."""
+    from imgfetch.fs import removal  # noqa: F401 - for whoever removes the bundle

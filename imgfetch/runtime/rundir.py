@@ -12,12 +12,10 @@ from imgfetch.errors import ImgfetchError, InvalidOptionError, StoreError
 from imgfetch.fs.atomic import make_directories
 from imgfetch.fs.claim import claim_abandoned, make_claimed
 from imgfetch.fs.lock import locked
-from imgfetch.fs.removal import remove_tree
 from imgfetch.fs.space import is_no_space, no_space
 from imgfetch.lean import contextlib
 from imgfetch.lean.dataclasses import dataclass
 from imgfetch.lean.pathlib import Path
-from imgfetch.runtime.cgroups import remove_leftover
 from imgfetch.runtime.layout import DETACHED, EXIT
 
 NAMES = "names"
@@ -76,6 +74,8 @@ class RunDirectory:
         try:
             if self.name is not None:
                 give_name_back(str(self.path.parent), self.name, self.container_id)
+            from imgfetch.fs.removal import remove_tree
+
             remove_tree(self.path)
         finally:
             os.close(self.descriptor)
@@ -116,6 +116,9 @@ def _collect(path: str, container_id: str) -> bool:
     descriptor = claim_abandoned(path)
     if descriptor is None:
         return False
+    from imgfetch.fs.removal import remove_tree
+    from imgfetch.runtime.cgroups import remove_leftover
+
     try:
         if not remove_leftover(path, container_id) or _is_kept(path):
             return False

@@ -8,23 +8,22 @@ in memory (a store that itself is on an overlay, as in a pod), fuse-overlayfs, a
 from __future__ import annotations
 
 from imgfetch.errors import InvalidOptionError, NamespaceError
-from imgfetch.fs.removal import remove_tree
 from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.snapshot.directory import SnapshotDirectory
+from imgfetch.snapshot.directory import SnapshotDirectory, chain_names
 from imgfetch.snapshot.flat import FlatSnapshotter
 from imgfetch.snapshot.overlay import OverlaySnapshotter
 from imgfetch.snapshot.stack import mount_stack, unmount_stack
-from imgfetch.snapshot.unpacker import Unpacker, chain_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from imgfetch.fs.idmap import IdMapping
     from imgfetch.interfaces import BlobReader, LayerApplier, Progress, Snapshotter
     from imgfetch.oci.image import Layer
     from imgfetch.snapshot.fuse import FuseSnapshotter
+    from imgfetch.snapshot.unpacker import Unpacker
 
 MODES = ("auto", "overlay", "fuse-overlayfs", "copy")
 
@@ -55,18 +54,24 @@ def snapshotter(
     """
     directory = SnapshotDirectory(f"{store}/snapshots/{mapping.name}")
     locks = f"{store}/locks"
-    unpacker = Unpacker(content, applier, progress)
+    warn = progress.warn
+
+    def unpacker() -> Unpacker:
+        from imgfetch.snapshot.unpacker import Unpacker  # most runs unpack nothing
+
+        return Unpacker(content, applier, progress)
+
     if mode == "overlay":
-        return OverlaySnapshotter(directory, locks, mapping, unpacker)
+        return OverlaySnapshotter(directory, locks, mapping, unpacker, warn)
     if mode == "copy":
-        return FlatSnapshotter(directory, locks, mapping, unpacker)
+        return FlatSnapshotter(directory, locks, mapping, unpacker, warn)
     if mode == "fuse-overlayfs":
         from imgfetch.snapshot.fuse import FuseSnapshotter
 
-        flat = FlatSnapshotter(directory, locks, mapping, unpacker)
+        flat = FlatSnapshotter(directory, locks, mapping, unpacker, warn)
         return FuseSnapshotter(directory, flat, search_path or "")
     if mode == "auto":
-        return AutomaticSnapshotter(directory, locks, mapping, unpacker, search_path)
+        return AutomaticSnapshotter(directory, locks, mapping, unpacker, warn, search_path)
     message = f"rootfs mode {mode!r} is not known"
     raise InvalidOptionError(message, expected=" or ".join(MODES))
 
@@ -78,7 +83,8 @@ class AutomaticSnapshotter:
         directory: where snapshots are kept.
         locks: directory of lock files.
         mapping: the ids there are.
-        unpacker: applies layers.
+        unpacker: makes what applies layers.
+        warn: told what a person should know.
         search_path: where fuse-overlayfs is looked for; None to do without.
     """
 
@@ -87,14 +93,15 @@ class AutomaticSnapshotter:
         directory: SnapshotDirectory,
         locks: str,
         mapping: IdMapping,
-        unpacker: Unpacker,
+        unpacker: Callable[[], Unpacker],
+        warn: Callable[[str], None],
         search_path: str | None = None,
     ) -> None:
         self._directory = directory
         self._mapping = mapping
-        self._warn = unpacker.progress.warn
-        self._overlay = OverlaySnapshotter(directory, locks, mapping, unpacker)
-        self._flat = FlatSnapshotter(directory, locks, mapping, unpacker)
+        self._warn = warn
+        self._overlay = OverlaySnapshotter(directory, locks, mapping, unpacker, warn)
+        self._flat = FlatSnapshotter(directory, locks, mapping, unpacker, warn)
         self._search_path = search_path
         self._fuse: FuseSnapshotter | None = None
 
@@ -157,6 +164,8 @@ class AutomaticSnapshotter:
 
 def _clear(directory: Path) -> None:
     """Take away what a mount that failed has made."""
+    from imgfetch.fs.removal import remove_tree
+
     unmount_stack(directory)
     for name in ("upper", "work", "rootfs"):
         with contextlib.suppress(FileNotFoundError):

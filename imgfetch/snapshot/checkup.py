@@ -19,7 +19,7 @@ from imgfetch.fs.filesystem import kind_of
 from imgfetch.snapshot import refusals
 from imgfetch.snapshot.fuse import find_fuse_overlayfs
 from imgfetch.snapshot.overlayfs import LINKS, mount_overlay
-from imgfetch.snapshot.userns import enter
+from imgfetch.snapshot.userns import enter, read_status
 
 if TYPE_CHECKING:
     from imgfetch.fs.idmap import IdMapping
@@ -60,7 +60,7 @@ def user_namespaces(*, proc: Path = _PROC) -> Finding:
 def confinement(*, proc: Path = _PROC) -> Finding:
     """What this process is not allowed: filters, profiles, privileges."""
     check = "confinement"
-    if not refusals.read_status(proc):
+    if not read_status(proc):
         return missing(check, f"{proc} is not mounted", remedies.MOUNT_PROC, blocks=True)
     found = refusals.Confinement.of_self(proc)
     profile = _text(proc / "self/attr/current") or "none"

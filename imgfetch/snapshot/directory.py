@@ -18,15 +18,16 @@ import os
 
 from imgfetch.fs.atomic import sync_directory, write_all
 from imgfetch.fs.claim import claim_abandoned, claim_shared, make_claimed
-from imgfetch.fs.removal import remove_tree
 from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING, Final
+from imgfetch.oci.digest import DiffID, chain_id
 from imgfetch.snapshot.overlayfs import LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from imgfetch.oci.image import Layer
     from imgfetch.snapshot.record import SnapshotRecord
 
 TREE: Final = "fs"
@@ -37,6 +38,17 @@ STAGING: Final = "staging-"
 
 _BLOBS = "blobs"
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+
+
+def chain_names(layers: Sequence[Layer]) -> list[str]:
+    """The names of the snapshots of each layer with those below it, lowest first."""
+    names: list[str] = []
+    below: DiffID | None = None
+    for layer in layers:
+        # What it is called with those below it, and so its own name if there are none.
+        below = layer.diff_id if below is None else DiffID(chain_id((below, layer.diff_id)))
+        names.append(below.encoded)
+    return names
 
 
 class SnapshotDirectory:
@@ -163,7 +175,7 @@ class SnapshotDirectory:
                 sync_directory(made)
                 os.rename(made, links)
             except OSError:  # another process was quicker
-                remove_tree(made)
+                _remove_tree(made)
                 if not os.path.isdir(links):
                     raise
             finally:
@@ -204,7 +216,7 @@ class SnapshotDirectory:
             doomed = f"{self.path}/{STAGING}{os.urandom(8).hex()}"
             os.rename(path, doomed)
             sync_directory(self.path)
-            remove_tree(doomed)
+            _remove_tree(doomed)
         finally:
             os.close(descriptor)
         return True
@@ -233,6 +245,12 @@ class Held:
         """Let all of them go: others may remove them."""
         while self._descriptors:
             os.close(self._descriptors.pop())
+
+
+def _remove_tree(path: str) -> None:
+    from imgfetch.fs.removal import remove_tree  # most runs remove none
+
+    remove_tree(path)
 
 
 def _line(blobs: Sequence[tuple[str, ...]]) -> bytes:

@@ -14,10 +14,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from imgfetch.errors import NamespaceError
-from imgfetch.snapshot.directory import SnapshotDirectory
+from imgfetch.snapshot.directory import SnapshotDirectory, chain_names
 from imgfetch.snapshot.overlayfs import LINKS
 from imgfetch.snapshot.stack import mount_stack, unmount_stack
-from imgfetch.snapshot.unpacker import chain_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,12 +11,11 @@ from imgfetch.fs.atomic import make_directory
 from imgfetch.fs.lock import LongWaits, locked
 from imgfetch.fs.space import no_space_told
 from imgfetch.lean.typing import TYPE_CHECKING, Final
-from imgfetch.snapshot.directory import TREE, Held
+from imgfetch.snapshot.directory import TREE, Held, chain_names
 from imgfetch.snapshot.stack import ROOTFS, unmount_stack
-from imgfetch.snapshot.unpacker import chain_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from imgfetch.fs.idmap import IdMapping
@@ -36,17 +35,23 @@ class FlatSnapshotter:
         directory: where snapshots are kept.
         locks: directory of lock files.
         mapping: the ids there are.
-        unpacker: applies layers.
+        unpacker: makes what applies layers.
+        warn: told what a person should know.
     """
 
     def __init__(
-        self, directory: SnapshotDirectory, locks: str, mapping: IdMapping, unpacker: Unpacker
+        self,
+        directory: SnapshotDirectory,
+        locks: str,
+        mapping: IdMapping,
+        unpacker: Callable[[], Unpacker],
+        warn: Callable[[str], None],
     ) -> None:
         self._directory = directory
         self._locks = locks
         self._mapping = mapping
         self._unpacker = unpacker
-        self._waits = LongWaits(unpacker.progress.warn, "unpacking the same image")
+        self._waits = LongWaits(warn, "unpacking the same image")
         self._held = Held(directory)
 
     @staticmethod
@@ -115,7 +120,8 @@ class FlatSnapshotter:
             made = f"{staging}/0"
             make_directory(made)
             make_directory(f"{made}/{TREE}", 0o755)
-            stats = [self._unpacker.apply(layer, f"{made}/{TREE}") for layer in layers]
+            unpacker = self._unpacker()
+            stats = [unpacker.apply(layer, f"{made}/{TREE}") for layer in layers]
             blobs = [str(layer.descriptor.digest) for layer in layers]
             self._directory.publish([(made, name, SnapshotRecord.of(None, blobs, stats))])
-        self._unpacker.warn_of(stats)
+        unpacker.warn_of(stats)

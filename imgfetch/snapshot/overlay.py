@@ -12,12 +12,11 @@ from imgfetch.fs.lock import LongWaits, locked
 from imgfetch.fs.space import no_space_told
 from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.snapshot.directory import Held
+from imgfetch.snapshot.directory import Held, chain_names
 from imgfetch.snapshot.stack import mount_stack, unmount_stack
-from imgfetch.snapshot.unpacker import chain_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from imgfetch.fs.idmap import IdMapping
@@ -35,7 +34,8 @@ class OverlaySnapshotter:
         directory: where snapshots are kept.
         locks: directory of lock files.
         mapping: the ids there are.
-        unpacker: applies layers.
+        unpacker: makes what applies layers.
+        warn: told what a person should know.
     """
 
     def __init__(
@@ -43,13 +43,14 @@ class OverlaySnapshotter:
         directory: SnapshotDirectory,
         locks: str,
         mapping: IdMapping,
-        unpacker: Unpacker,
+        unpacker: Callable[[], Unpacker],
+        warn: Callable[[str], None],
     ) -> None:
         self._directory = directory
         self._locks = locks
         self._mapping = mapping
         self._unpacker = unpacker
-        self._waits = LongWaits(unpacker.progress.warn, "unpacking the same layers")
+        self._waits = LongWaits(warn, "unpacking the same layers")
         self._held = Held(directory)
 
     def prepare(self, layers: Sequence[Layer]) -> None:
@@ -133,5 +134,5 @@ class OverlaySnapshotter:
         from imgfetch.snapshot.making import Making  # most runs make nothing
 
         with self._directory.staging() as staging:
-            making = Making(self._directory, staging, self._unpacker, self._mapping.initial)
+            making = Making(self._directory, staging, self._unpacker(), self._mapping.initial)
             making.make(layers, names, missing)

@@ -11,12 +11,12 @@ import errno
 from imgfetch.errors import NamespaceError
 from imgfetch.lean.dataclasses import dataclass
 from imgfetch.lean.typing import TYPE_CHECKING
+from imgfetch.snapshot.userns import read_status
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SECCOMP_FILTER = "2"
-_CAP_SYS_ADMIN = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +51,6 @@ class Confinement:
             status.get("NoNewPrivs") == "1",
             int(status.get("Threads", "1")),
         )
-
-
-def read_status(proc: Path) -> dict[str, str]:
-    """The fields of ``/proc/self/status``; none where there is no ``/proc``."""
-    try:
-        text = (proc / "self/status").read_text("utf-8", "surrogateescape")
-    except OSError:
-        return {}
-    fields = (line.partition(":") for line in text.splitlines())
-    return {name: value.strip() for name, _, value in fields}
-
-
-def is_admin(proc: Path) -> bool | None:
-    """Whether this process has CAP_SYS_ADMIN; None where there is no ``/proc`` to tell."""
-    status = read_status(proc)
-    return bool(int(status.get("CapEff", "0"), 16) >> _CAP_SYS_ADMIN & 1) if status else None
 
 
 def no_proc(proc: Path) -> NamespaceError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import accumulate
 
 from imgfetch.errors import (
     ContentError,
@@ -17,7 +16,6 @@ from imgfetch.lean.contextlib import contextmanager, suppress
 from imgfetch.lean.dataclasses import dataclass, replace
 from imgfetch.lean.functools import partial
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.oci.digest import DiffID, chain_id
 from imgfetch.oci.verify import Verifier
 
 if TYPE_CHECKING:
@@ -202,12 +200,3 @@ def _from_json(value: dict[str, Any] | None) -> LayerDiff | None:
         tuple(map(os.fsencode, value["whiteouts"])),
         tuple(map(os.fsencode, value["opaques"])),
     )
-
-
-def chain_names(layers: Sequence[Layer]) -> list[str]:
-    """The hexadecimal part of the chainID of each layer with those below, lowest first."""
-    chains = accumulate(
-        (layer.diff_id for layer in layers),
-        lambda chain, diff_id: DiffID(chain_id((chain, diff_id))),
-    )
-    return [chain.encoded for chain in chains]

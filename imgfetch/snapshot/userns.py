@@ -10,27 +10,16 @@ ids there are is read back from the kernel.
 
 from __future__ import annotations
 
-import errno
-import os
-import time
-
-from imgfetch.errors import NamespaceError
 from imgfetch.fs import linux
-from imgfetch.fs.idmap import IdMapping, IdRange
-from imgfetch.lean import contextlib
+from imgfetch.fs.idmap import IdMapping
 from imgfetch.lean.pathlib import Path
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.snapshot import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imgfetch.snapshot.mapper import Mapper
-    from imgfetch.snapshot.subids import Subids
-
 _PROC = Path("/proc")
-_PATIENCE_MS = 1000
-_SUBIDS = ("/etc/subuid", "/etc/subgid")
+_CAP_SYS_ADMIN = 21
 
 
 def enter(
@@ -61,21 +50,28 @@ def enter(
     Raises:
         NamespaceError: the kernel refuses; says who blocks and what to do.
     """
-    if ids is not None:
-        _enter_with(ids, search_path, proc)
-    elif not (_is_admin(proc) and _enter_mounts()):
-        _enter_user_namespace(search_path, warn, proc, many=many)
+    if ids is not None or not (_is_admin(proc) and _enter_mounts()):
+        from imgfetch.snapshot import rootless  # root has no need of it
+
+        if ids is not None:
+            rootless.enter_with(ids, search_path, proc)
+        else:
+            rootless.enter(search_path, warn, proc, many=many)
     try:
         # Slave, not private: what the host unmounts must not stay busy because of us.
         linux.mount("none", "/", None, linux.MS_REC | linux.MS_SLAVE)
     except OSError as error:
+        from imgfetch.snapshot import refusals
+
         raise refusals.no_mount(error, refusals.Confinement.of_self(proc)) from error
     return IdMapping.current(proc)
 
 
 def _is_admin(proc: Path) -> bool:
-    admin = refusals.is_admin(proc)
+    admin = is_admin(proc)
     if admin is None:
+        from imgfetch.snapshot import refusals
+
         raise refusals.no_proc(proc)
     return admin
 
@@ -88,156 +84,17 @@ def _enter_mounts() -> bool:
     return True
 
 
-def _unshare(proc: Path) -> None:
-    """Leave the user namespace and the mounts, which the kernel allows a single thread only.
-
-    One that was joined has said that it ends: it is gone a moment later, on a busy machine
-    some milliseconds.
-    """
-    patience = _PATIENCE_MS
-    while True:
-        try:
-            linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
-        except OSError as error:
-            if error.errno != errno.EINVAL or not patience:
-                raise
-            if refusals.read_status(proc).get("Threads", "1") == "1":
-                patience = 0  # it may be gone only now: once more
-            else:
-                patience -= 1
-                time.sleep(0.001)
-        else:
-            return
-
-
-def _enter_user_namespace(
-    search_path: str, warn: Callable[[str], None], proc: Path, *, many: bool
-) -> None:
-    uid, gid = os.geteuid(), os.getegid()
-    mapper = _mapper(uid, gid, search_path, proc) if many else None
+def read_status(proc: Path) -> dict[str, str]:
+    """The fields of ``/proc/self/status``; none where there is no ``/proc``."""
     try:
-        _unshare(proc)
-    except OSError as error:
-        if mapper:
-            mapper.abandon()
-        raise refusals.no_namespace(error, refusals.Confinement.of_self(proc)) from error
-    refusal = mapper.map() if mapper else None
-    if refusal is not None:
-        _warn_of_single_id(refusal, warn, proc)
-    try:
-        if mapper is not None and refusal is None:
-            os.setgroups([])
-        else:
-            _map_single(uid, gid, proc)
-        os.setresgid(0, 0, 0)
-        os.setresuid(0, 0, 0)
-    except OSError as error:
-        confinement = refusals.Confinement.of_self(proc)
-        raise refusals.no_mapping(error, confinement, root=uid == 0) from error
+        text = (proc / "self/status").read_text("utf-8", "surrogateescape")
+    except OSError:
+        return {}
+    fields = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in fields}
 
 
-def keep_id() -> IdMapping:
-    """Ids with which the caller is the same inside, beside its subordinate ids.
-
-    Raises:
-        NamespaceError: there are no subordinate ids, and so there would be no root inside.
-    """
-    from imgfetch.snapshot import subids
-
-    uid, gid = os.geteuid(), os.getegid()
-    uids, gids = _granted(uid)
-    if not (uids and gids):
-        message = "--userns keep-id needs subordinate ids: there would be no root in the container"
-        from imgfetch.remedies import add_subids
-
-        raise NamespaceError(message, hint=add_subids((*_names(uid), str(uid))[0], *_SUBIDS))
-    return subids.kept(uid, gid, uids, gids)
-
-
-def _enter_with(ids: IdMapping, search_path: str, proc: Path) -> None:
-    from imgfetch.snapshot.mapper import Mapper
-
-    if os.geteuid() == 0:
-        mapper = Mapper.writing(ids, proc)
-    else:
-        mapper = Mapper.calling_tools(ids, search_path)
-    try:
-        _unshare(proc)
-    except OSError as error:
-        mapper.abandon()
-        raise refusals.no_namespace(error, refusals.Confinement.of_self(proc)) from error
-    refusal = mapper.map()
-    if refusal is not None:
-        message = f"these ids can't be had: {refusal}"
-        from imgfetch.remedies import READ_SUBIDS
-
-        raise NamespaceError(message, hint=READ_SUBIDS)
-    with contextlib.suppress(PermissionError):  # with no more than one's own group
-        os.setgroups([])
-    os.setresgid(0, 0, 0)
-    os.setresuid(0, 0, 0)
-
-
-def _granted(uid: int) -> tuple[tuple[Subids, ...], tuple[Subids, ...]]:
-    from imgfetch.snapshot import subids
-
-    owners = (*_names(uid), str(uid))
-    return (
-        subids.granted(Path(_SUBIDS[0]), owners),
-        subids.granted(Path(_SUBIDS[1]), owners),
-    )
-
-
-def _mapper(uid: int, gid: int, search_path: str, proc: Path) -> Mapper | None:
-    """Who is going to write the maps; forked here, because it has to stay outside."""
-    # Root in the first user namespace needs neither.
-    from imgfetch.snapshot import subids
-    from imgfetch.snapshot.mapper import Mapper
-
-    if uid == 0:
-        own = IdMapping.current(proc)
-        if own.initial:
-            # One less than there are: what this is must not look like the first namespace,
-            # where root may do more (overlays, control groups, a /proc of its own).
-            own = IdMapping(_but_the_last(own.uids), _but_the_last(own.gids))
-        identity = IdMapping(_identity(own.uids), _identity(own.gids))
-        return Mapper.writing(identity, proc)
-    uids, gids = _granted(uid)
-    if not (uids and gids):
-        return None
-    return Mapper.calling_tools(subids.mapping(uid, gid, uids, gids), search_path)
-
-
-def _but_the_last(ranges: tuple[IdRange, ...]) -> tuple[IdRange, ...]:
-    (line,) = ranges
-    return (line._replace(size=line.size - 1),)
-
-
-def _identity(ranges: tuple[IdRange, ...]) -> tuple[IdRange, ...]:
-    return tuple(IdRange(inside, inside, size) for inside, _, size in ranges)
-
-
-def _names(uid: int) -> tuple[str, ...]:
-    import pwd  # root has no need of it
-
-    try:
-        return (pwd.getpwuid(uid).pw_name,)
-    except KeyError:  # containers run under any uid, with no line in passwd
-        return ()
-
-
-def _map_single(uid: int, gid: int, proc: Path) -> None:
-    """Map the one id that needs no privilege, where no map was written yet."""
-    own = proc / "self"
-    if not (own / "gid_map").read_text("ascii").strip():
-        with contextlib.suppress(OSError):  # denied already, or a kernel without the file
-            (own / "setgroups").write_text("deny", "ascii")
-        (own / "gid_map").write_text(f"0 {gid} 1\n", "ascii")
-    if not (own / "uid_map").read_text("ascii").strip():
-        (own / "uid_map").write_text(f"0 {uid} 1\n", "ascii")
-
-
-def _warn_of_single_id(refusal: str, warn: Callable[[str], None], proc: Path) -> None:
-    if refusals.Confinement.of_self(proc).no_new_privs:
-        refusal = f"{refusal} (no_new_privs is set)"
-    warn(f"only one user id can be used in containers: {refusal}")
+def is_admin(proc: Path) -> bool | None:
+    """Whether this process has CAP_SYS_ADMIN; None where there is no ``/proc`` to tell."""
+    status = read_status(proc)
+    return bool(int(status.get("CapEff", "0"), 16) >> _CAP_SYS_ADMIN & 1) if status else None

@@ -127,7 +127,7 @@ class ContainerMaker:
         profile = None if security.privileged else read_profile(security.seccomp)
         if profile is None:
             return None
-        from imgfetch.bundle.privileges import granted
+        from imgfetch.bundle.capabilities import granted
 
         return resolve(
             profile,

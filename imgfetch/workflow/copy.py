@@ -14,10 +14,11 @@ from imgfetch.workflow.verified import read_verified
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from imgfetch.interfaces import ContentStore, ReferenceStore, Source, Unverified
+    from imgfetch.interfaces import ContentStore, ReferenceStore, Source
     from imgfetch.oci.descriptor import Descriptor
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.reference import Repository
+    from imgfetch.oci.unverified import Unverified
     from imgfetch.workflow.resolve import Documents
 
 

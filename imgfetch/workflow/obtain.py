@@ -11,7 +11,6 @@ from imgfetch.errors import NetworkError, NotInStoreError, RegistryError
 from imgfetch.lean.contextlib import nullcontext
 from imgfetch.lean.dataclasses import dataclass
 from imgfetch.lean.typing import TYPE_CHECKING, Literal
-from imgfetch.workflow.pull import DEFAULT_JOBS, fetch_all
 from imgfetch.workflow.resolve import Documents, all_images, select_image
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Obtainer:
         progress: Progress,
         *,
         is_complete: Callable[[Image], bool],
-        jobs: int = DEFAULT_JOBS,
+        jobs: int,
         alongside: Alongside | None = None,
     ) -> None:
         self._store = store
@@ -137,6 +136,8 @@ class Obtainer:
         return obtained
 
     def _remote(self, wanted: Wanted, source: Source) -> Obtained:
+        from imgfetch.workflow.pull import fetch_all  # most images are here
+
         try:
             obtained = self._documents(wanted, source)
             incomplete = [image for image in obtained.images if not self._is_complete(image)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from imgfetch.interfaces import Unverified
+    from imgfetch.oci.unverified import Unverified
 
 _BUFFER = 256 << 10
 

@@ -7,8 +7,8 @@ what is not is named in the error.
 from __future__ import annotations
 
 from imgfetch.errors import NotInStoreError
-from imgfetch.interfaces import Unverified
 from imgfetch.lean.typing import TYPE_CHECKING, NoReturn
+from imgfetch.oci.unverified import Unverified
 
 if TYPE_CHECKING:
     from collections.abc import Generator

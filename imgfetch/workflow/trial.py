@@ -9,9 +9,10 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from imgfetch.interfaces import NoProgress, Unverified
+from imgfetch.interfaces import NoProgress
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
+from imgfetch.oci.unverified import Unverified
 from imgfetch.tar.entry import Entry
 from imgfetch.tar.writer import TarWriter
 

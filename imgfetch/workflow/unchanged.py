@@ -12,9 +12,10 @@ from imgfetch.lean.typing import TYPE_CHECKING, Protocol
 from imgfetch.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
-    from imgfetch.interfaces import ContentStore, ReferenceStore, Unverified
+    from imgfetch.interfaces import ContentStore, ReferenceStore
     from imgfetch.oci.digest import Digest
     from imgfetch.oci.reference import Reference
+    from imgfetch.oci.unverified import Unverified
 
 
 class HintingSource(Source, Protocol):

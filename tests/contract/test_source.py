@@ -18,12 +18,13 @@ import zstandard
 from imgfetch.archive import open_source
 from imgfetch.cas.memory import MemoryStore
 from imgfetch.errors import ImgfetchError, NotFoundError, NotInStoreError
-from imgfetch.interfaces import Source, Unverified
+from imgfetch.interfaces import Source
 from imgfetch.oci.config import ImageConfig
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.document import CONFIG_LIMIT, MANIFEST_LIMIT
 from imgfetch.oci.manifest import Index, Manifest, parse
 from imgfetch.oci.transport import PathName
+from imgfetch.oci.unverified import Unverified
 from tests.support.archives import write_docker_archive, write_oci_archive
 from tests.support.contents import File
 from tests.support.images import ImageBuilder, WrittenImage

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from imgfetch.errors import NamespaceError, RuntimeFailedError
+from imgfetch.errors import RuntimeFailedError
 from imgfetch.runtime.errorstream import ErrorStream
 from tests.support.forked import forked
 from tests.support.runner import Runner
@@ -86,9 +86,9 @@ def test_standard_error_is_ones_own_again_afterwards(tmp_path: Path) -> None:
 def test_standard_error_is_ones_own_again_where_nothing_could_be_started(tmp_path: Path) -> None:
     def work() -> None:
         os.dup2(os.open(tmp_path / "errors", os.O_WRONLY | os.O_CREAT, 0o600), 2)
-        with contextlib.suppress(NamespaceError), ErrorStream(lambda: False):
+        with contextlib.suppress(FileNotFoundError), ErrorStream(lambda: False):
             os.write(2, b"dropped")
-            raise NamespaceError("refused")
+            os.stat("/nowhere")
         os.write(2, b"ours")
 
     forked(work)

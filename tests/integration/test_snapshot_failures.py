@@ -15,8 +15,7 @@ from imgfetch.fs import linux
 from imgfetch.fs.idmap import IdMapping
 from imgfetch.fs.removal import remove_tree
 from imgfetch.oci.image import Layer
-from imgfetch.snapshot.directory import SnapshotDirectory
-from imgfetch.snapshot.unpacker import chain_names
+from imgfetch.snapshot.directory import SnapshotDirectory, chain_names
 from tests.support.contents import Device, File
 from tests.support.forked import in_namespaces
 from tests.support.snapshots import (

@@ -8,6 +8,7 @@ import json
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from imgfetch.bundle.capabilities import CAPABILITIES
 from imgfetch.bundle.directory import encode_spec
 from imgfetch.bundle.environment import parse_env_file
 from imgfetch.bundle.etcfiles import hosts_file, resolv_conf
@@ -27,7 +28,6 @@ from imgfetch.bundle.options import (
     Ulimit,
 )
 from imgfetch.bundle.patch import merge_patch
-from imgfetch.bundle.privileges import CAPABILITIES
 from imgfetch.bundle.process import leads_through_proc
 from imgfetch.bundle.spec import RuntimeSpec, runtime_spec
 from imgfetch.bundle.users import ResolvedUser, lookup

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
-from imgfetch.interfaces import Unverified
 from imgfetch.oci.descriptor import Descriptor
+from imgfetch.oci.unverified import Unverified
 
 DATA = b"".join(number.to_bytes(4, "big") for number in range(25_000))
 """Some content of which no two parts are alike."""

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from imgfetch.interfaces import Unverified
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
+from imgfetch.oci.unverified import Unverified
 from tests.support.registry_server import Answer, Responder, Seen
 
 

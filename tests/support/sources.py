@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgfetch.errors import NotFoundError
-from imgfetch.interfaces import Stage, Unverified
+from imgfetch.interfaces import Stage
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
 from imgfetch.oci.document import Object
+from imgfetch.oci.unverified import Unverified
 
 
 @dataclass(slots=True)

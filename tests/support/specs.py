@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from imgfetch.bundle.capabilities import CAPABILITIES
 from imgfetch.bundle.host import HostFacts, Place
 from imgfetch.bundle.options import RunOptions
-from imgfetch.bundle.privileges import CAPABILITIES
 from imgfetch.bundle.spec import RuntimeSpec, runtime_spec
 from imgfetch.bundle.users import ResolvedUser
 from imgfetch.fs.idmap import IdMapping, IdRange

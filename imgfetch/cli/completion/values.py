@@ -135,7 +135,7 @@ def _variable(_context: click.Context, incomplete: str) -> Iterator[Item]:
 
 
 def _capability(_context: click.Context, incomplete: str) -> Iterator[Item]:
-    from imgfetch.bundle.privileges import CAPABILITIES
+    from imgfetch.bundle.capabilities import CAPABILITIES
 
     names = ["ALL", *CAPABILITIES, *(name.removeprefix("CAP_") for name in CAPABILITIES)]
     return _starting([name for name in names if incomplete or "CAP_" not in name], incomplete)

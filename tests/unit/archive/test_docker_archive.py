@@ -20,11 +20,12 @@ from imgfetch.errors import (
     UnsupportedContentError,
     UsageError,
 )
-from imgfetch.interfaces import Source, Unverified
+from imgfetch.interfaces import Source
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.manifest import Manifest, parse
 from imgfetch.oci.transport import PathName
+from imgfetch.oci.unverified import Unverified
 from tests.support.contents import File, tar
 from tests.support.images import (
     ImageBuilder,

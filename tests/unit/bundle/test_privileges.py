@@ -2,11 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from imgfetch.bundle.capabilities import CAPABILITIES, DEFAULT_CAPABILITIES, granted
 from imgfetch.bundle.options import SecurityOptions, Ulimit
 from imgfetch.bundle.privileges import (
-    CAPABILITIES,
-    DEFAULT_CAPABILITIES,
-    granted,
     parse_capability,
     parse_security_opt,
     parse_sysctl,

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from imgfetch.bundle.privileges import CAPABILITIES, DEFAULT_CAPABILITIES
+from imgfetch.bundle.capabilities import CAPABILITIES, DEFAULT_CAPABILITIES
 from imgfetch.bundle.seccomp import SYSTEM_PROFILES, read_profile, resolve
 from imgfetch.errors import InvalidOptionError
 from tests.support.runtime_schema import SECCOMP

@@ -14,11 +14,11 @@ import pytest
 import zstandard
 
 from imgfetch.errors import NetworkError, NotFoundError, RegistryError, SizeMismatchError
-from imgfetch.interfaces import Unverified
 from imgfetch.oci import mediatype
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.digest import Digest
 from imgfetch.oci.reference import Reference
+from imgfetch.oci.unverified import Unverified
 from imgfetch.registry.settings import RetryPolicy, Timeouts
 from tests.support.registry_content import IMAGE, SmallImage, blob, partial, read
 from tests.support.registry_server import Answer, Responder, ScriptedServer, Seen

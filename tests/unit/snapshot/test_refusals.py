@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from imgfetch.snapshot.refusals import Confinement, no_mapping, no_mount, no_namespace, read_status
+from imgfetch.snapshot.refusals import Confinement, no_mapping, no_mount, no_namespace
+from imgfetch.snapshot.userns import read_status
 
 
 def refusal(code: int) -> OSError:

@@ -10,9 +10,9 @@ import pytest
 
 from imgfetch.cas.directory import LayoutStore
 from imgfetch.errors import DigestMismatchError, SizeMismatchError, StoreCorruptError
-from imgfetch.interfaces import Unverified
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.reference import Repository
+from imgfetch.oci.unverified import Unverified
 from imgfetch.workflow.copy import from_store
 from imgfetch.workflow.relay import as_file, verified_chunks
 from imgfetch.workflow.resolve import Documents

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from imgfetch.cas.directory import LayoutStore
-from imgfetch.interfaces import Unverified
 from imgfetch.oci.descriptor import Descriptor
 from imgfetch.oci.platform import Platform
+from imgfetch.oci.unverified import Unverified
 from imgfetch.workflow.obtain import Obtainer, Wanted
 from tests.support.images import File, ImageBuilder, write_index
 from tests.support.sources import FakeSource, RecordedProgress, source_of_layout
@@ -58,7 +58,7 @@ def test_all_that_is_fetched_belongs_to_what_the_tag_stood_for_first(
     store = LayoutStore(tmp_path / "store")
     chosen = None if platforms is None else tuple(map(Platform.parse, platforms))
     wanted = Wanted("x", chosen, "always")
-    obtainer = Obtainer(store, RecordedProgress(), is_complete=lambda _: False)
+    obtainer = Obtainer(store, RecordedProgress(), is_complete=lambda _: False, jobs=2)
     obtained = obtainer.obtain(wanted, None, lambda: moving)
     assert moving.asked == [moving.first.top]
     assert obtained.top == moving.first.top
