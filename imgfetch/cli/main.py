@@ -8,10 +8,10 @@ imported when something has failed: few commands do.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
+from imgfetch import cli
 from imgfetch.cli.invocation import Invocation
 from imgfetch.errors import CommandError, ImgfetchError, InterruptedBySignalError
 from imgfetch.lean import signal
@@ -31,17 +31,12 @@ _STDERR = 2
 # Of `imgfetch.cli.exitcodes`.
 _SIGNAL_BASE = 128
 
-# Objects made since the last search for garbage, where Python's default is 700.
-_GARBAGE = 50_000
-
 # Set by shells that ask what a word could become.
 _COMPLETION = "_IMGFETCH_COMPLETE"
 
 
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
-    # A command loads much and drops little: looking for garbage all the time finds none.
-    gc.set_threshold(_GARBAGE)
     _ensure_standard_streams()
     if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # see `imgfetch.cli`
@@ -62,6 +57,8 @@ def main() -> NoReturn:
         # As cat and others do when the reader has gone: quietly, by SIGPIPE's status.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = _SIGNAL_BASE + signal.SIGPIPE
+    if cli.modules:
+        cli.modules.update()
     # What is written is written. To take the interpreter apart as well would take milliseconds.
     os._exit(status)
 

@@ -52,6 +52,11 @@ def _unshare(proc: Path) -> None:
 
 
 def enter(search_path: str, warn: Callable[[str], None], proc: Path, *, many: bool) -> None:
+    """Become root in a user namespace with all ids that can be had.
+
+    Raises:
+        NamespaceError: see `imgfetch.snapshot.userns.enter`, which has the arguments, too.
+    """
     uid, gid = os.geteuid(), os.getegid()
     mapper = _mapper(uid, gid, search_path, proc) if many else None
     try:

@@ -59,6 +59,7 @@ _BEFORE_REMOVING = """\
 #!/bin/sh
 set -e
 py3clean -p imgfetch
+rm -f /usr/lib/imgfetch/imgfetch/__pycache__/modules.*.pack
 """
 
 _COPYRIGHT = """\
