@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _MIB = 1 << 20
 
+# Seconds.
+_REST = 0.2
+
 
 def _nothing() -> None:
     """There is nothing to do."""
@@ -97,12 +100,19 @@ class Contender:
 
 
 def take_turns(contenders: Sequence[Contender], rounds: int) -> None:
-    """Measures all contenders in every round, each time beginning with another one."""
+    """Measures all contenders in every round, each time beginning with another one.
+
+    Each has a rest before it. Without, the kernel would still be busy with what the one before
+    has left (namespaces, cgroups, dirty pages), and for some milliseconds after a container it
+    moves processes between cgroups in half the time: that would flatter whoever comes to that
+    first.
+    """
     for contender in contenders:  # the first time fills caches, of which there are many
         contender.warm_up()
     for number in range(1, rounds + 1):
         first = number % len(contenders)
         for contender in [*contenders[first:], *contenders[:first]]:
+            time.sleep(_REST)
             contender.measure(number)
 
 
