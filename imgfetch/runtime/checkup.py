@@ -27,33 +27,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _KNOWN: Final = ("runc", "crun", "youki", "runsc")
-_CGROUPS: Final = "/sys/fs/cgroup"
 
 
-def runtimes(wanted: str | None, search_path: str, *, cgroups: str = _CGROUPS) -> Iterator[Finding]:
+def runtimes(wanted: str | None, search_path: str) -> Iterator[Finding]:
     """The OCI runtime that runs are started with, and the others that are installed.
 
     Args:
         wanted: name or path of the runtime; None for the first that there is.
         search_path: as PATH.
-        cgroups: where control groups are mounted.
     """
     chosen = None
     try:
         chosen = find_runtime(wanted, search_path)
-        yield _runtime("runtime", chosen, cgroups, used=True)
+        yield _runtime("runtime", chosen, used=True)
     except RuntimeMissingError as error:
         yield of_error("runtime", error, blocks=True)
     for name in _KNOWN:
         path = find_program(name, search_path)
         if path is not None and (chosen is None or path != chosen.path):
             program = RuntimeProgram(path, is_crun=name == "crun")
-            found = _runtime("another-runtime", program, cgroups, used=False)
+            found = _runtime("another-runtime", program, used=False)
             # Nothing is missing that anybody would use unasked.
             yield found if found.state == "ok" else replace(found, state="warning")
 
 
-def _runtime(check: str, program: RuntimeProgram, cgroups: str, *, used: bool) -> Finding:
+def _runtime(check: str, program: RuntimeProgram, *, used: bool) -> Finding:
     try:
         text = version_text(program)
     except RuntimeFailedError as error:
@@ -62,19 +60,10 @@ def _runtime(check: str, program: RuntimeProgram, cgroups: str, *, used: bool) -
     said = f"{program.path}, {f'version {version}' if version else 'of unknown version'}"
     if filters_system_calls(program, text) is False:
         return missing(check, f"{said}, without seccomp", remedies.NO_SECCOMP, blocks=used)
-    if program.is_crun and _hybrid(cgroups):
-        found = f"{said}; it refuses this machine's control groups"
-        return missing(check, found, remedies.CRUN_ON_HYBRID, blocks=used)
     if version is not None and has_known_escapes(program, version):
         found = f"{said}; containers can get out of it (CVE-2025-31133, -52565, -52881)"
         return warning(check, found, remedies.UPDATE_RUNTIME)
     return ok(check, said)
-
-
-def _hybrid(mount: str) -> bool:
-    return not os.path.exists(f"{mount}/cgroup.controllers") and os.path.exists(
-        f"{mount}/unified/cgroup.controllers"
-    )
 
 
 def private_networks(search_path: str, *, wanted: bool) -> Finding:

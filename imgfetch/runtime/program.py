@@ -8,7 +8,7 @@ from imgfetch.errors import RuntimeFailedError, RuntimeMissingError
 from imgfetch.fs.programs import find_program
 from imgfetch.lean.dataclasses import dataclass
 
-# crun does the same in less time, but refuses to work on hybrid cgroups.
+# crun does the same in less time; runc counts what the kernel kills for want of memory.
 _PREFERRED = ("runc", "crun")
 
 

@@ -107,10 +107,12 @@ class Runc:
             mask = stack.enter_context(signals_blocked())
             watchdog = self._watchdog(stack)
             errors = error_stream(stack, pid_file.exists, tty=self.stdio.tty)
-            if self.program.is_crun and not self.stdio.tty:
-                from imgfetch.runtime.standins import files_kept
+            if self.program.is_crun:
+                from imgfetch.runtime.crun import files_kept, hide_unified_cgroups
 
-                stack.enter_context(files_kept())
+                hide_unified_cgroups()
+                if not self.stdio.tty:
+                    stack.enter_context(files_kept())
             launch = self._launch(container_id, bundle, mask, terminal)
             pid = start(replace(launch, watch=watchdog.watch) if watchdog else launch)
             if errors:
@@ -129,13 +131,14 @@ class Runc:
                 supervisor.kill()
                 self._clear_up(container_id, bundle)
                 raise
+        started = pid_file.exists()
         kills = 0
-        if outcome.status < 0 or self.counts_oom_kills:
-            # Killed, so it could not clear up, or told not to.
+        if outcome.status < 0 or self.counts_oom_kills or not started:
+            # Killed, so it could not clear up, or told not to, or it gave up halfway.
             if watchdog and outcome.status < 0:
                 watchdog.kill_container(pid_file)
             kills = self._clear_up(container_id, bundle)
-        if not pid_file.exists():
+        if not started:
             from imgfetch.runtime.failure import failure  # most succeed
 
             raise failure(self.program.name, bundle / LOG, outcome.status)

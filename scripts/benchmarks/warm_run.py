@@ -59,8 +59,8 @@ class _Place:
         ]
         run_once(self.env, IMGFETCH, *words, user=self.user)
 
-    def imgfetch(self) -> list[str]:
-        return [f"{IMGFETCH}", "run", "--network", "none", self.image, "true"]
+    def imgfetch(self, *options: str) -> list[str]:
+        return [f"{IMGFETCH}", "run", *options, "--network", "none", self.image, "true"]
 
     def runc(self, name: str) -> list[str]:
         return ["runc", "--root", f"{self.state}", "run", "--bundle", f"{self.bundle}", name]
@@ -71,7 +71,7 @@ def _contenders(directory: Path) -> list[Contender]:
     env = environment(directory)
     podman = shutil.which("podman")
     storage = ["--root", str(directory / "podman"), "--runroot", str(directory / "podman-run")]
-    # The same one for all; crun, which podman prefers, refuses hybrid cgroups.
+    # As imgfetch has it by itself; to podman's crun hybrid cgroups are a reason not to start.
     storage += ["--runtime", "runc"]
     written = busybox_builder().write(directory / "layout")
     with docker_registry(directory / "registry") as registry:
@@ -87,6 +87,7 @@ def _contenders(directory: Path) -> list[Contender]:
     contenders = [
         Contender("imgfetch run", lambda _: [place.imgfetch()], env),
         Contender("runc run", lambda number: [place.runc(f"bench-{number}")], env),
+        Contender("imgfetch run, crun", lambda _: [place.imgfetch("--runtime", "crun")], env),
         Contender("python -c pass", lambda _: [[f"{PYTHON}", "-I", "-c", "pass"]], env),
         Contender(
             "imgfetch run, ordinary user", lambda _: [nobody.imgfetch()], nobody.env, user=_NOBODY

@@ -1,9 +1,4 @@
-"""crun in place of runc.
-
-It does not work with hybrid cgroups, which many machines have. So it is shown a part of them,
-in a mount namespace of its own: the hierarchies of version 1 to root, and version 2 alone to
-ordinary users, for whom it leaves cgroups alone anyway.
-"""
+"""crun in place of runc, also where control groups are hybrid, which it refuses."""
 
 from __future__ import annotations
 
@@ -16,56 +11,18 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.people import Somebody
-from tests.e2e.traces import eventually, processes_with
+from tests.e2e.traces import cgroups_with, eventually, processes_with
 from tests.support.cli import Result
 from tests.support.tools import require_tool
-
-# $0 is an empty directory; what there is of version 1 shows up below it, and replaces all.
-_VERSION_1 = """
-mount -t tmpfs cgroups "$0"
-cut -d: -f2 /proc/self/cgroup | tr , '\\n' | sed 's/^name=//' | while read -r name; do
-    if [ -n "$name" ] && [ -d "/sys/fs/cgroup/$name" ]; then
-        mkdir "$0/$name"
-        mount --bind "/sys/fs/cgroup/$name" "$0/$name"
-    fi
-done
-if [ -n "$(ls "$0")" ]; then mount --rbind "$0" /sys/fs/cgroup; fi
-exec "$@"
-"""
-_VERSION_2 = """
-mount -t cgroup2 cgroups /sys/fs/cgroup
-exec "$@"
-"""
-
-
-def wrapper(somebody: Somebody, directory: Path) -> list[str]:
-    script = _VERSION_2 if somebody.imgfetch.user else _VERSION_1
-    alone = [require_tool("unshare"), "--mount", "--propagation=slave", "sh", "-c", script]
-    return [*alone, str(directory)]
 
 
 def with_crun(
     somebody: Somebody,
-    directory: Path,
     *options: str | Path,
     command: Sequence[str],
     input: bytes = b"",  # noqa: A002 - subprocess.run's name
-    stdout: int | None = None,
 ) -> Result:
-    require_tool("crun")
-    arguments = ["run", "--runtime", "crun", "--network", "none", *options]
-    argv = somebody.imgfetch.argv(*arguments, somebody.published.busybox, *command)
-    done = subprocess.run(
-        [*wrapper(somebody, directory), *argv],
-        env=somebody.imgfetch.environment(),
-        input=input,
-        stdout=subprocess.PIPE if stdout is None else stdout,
-        stderr=subprocess.PIPE,
-        check=False,
-        timeout=60,
-        cwd=somebody.imgfetch.home,
-    )
-    return Result(done.returncode, done.stdout or b"", done.stderr)
+    return somebody.run("--runtime", require_tool("crun"), *options, command=command, input=input)
 
 
 def test_a_container_is_what_it_is_with_runc(anybody: Somebody, tmp_path: Path) -> None:
@@ -75,7 +32,7 @@ def test_a_container_is_what_it_is_with_runc(anybody: Somebody, tmp_path: Path) 
     )
     options = ["-i", "-e", "A=b", "--hostname", "box", "--ulimit", "nofile=100:100"]
     command = ["sh", "-c", f"{script.replace('exit 7', 'ulimit -n')}; umask; pwd; exit 7"]
-    said = with_crun(anybody, tmp_path, *options, command=command, input=b"in\n").exited(7)
+    said = with_crun(anybody, *options, command=command, input=b"in\n").exited(7)
     expected = anybody.run(*options, command=command, input=b"in\n").exited(7)
     assert said.lines == expected.lines
     assert said.errors == expected.errors == ""
@@ -90,14 +47,12 @@ def test_statuses_are_told_apart(myself: Somebody, tmp_path: Path) -> None:
         (["/etc"], 126),
         (["sh", "-c", "sh -c 'kill -9 $$'; exit $?"], 137),
     ):
-        with_crun(myself, tmp_path, command=command).exited(status)
-    with_crun(myself, tmp_path, "-u", "no-such-user", command=["true"]).exited(125)
+        with_crun(myself, command=command).exited(status)
+    with_crun(myself, "-u", "no-such-user", command=["true"]).exited(125)
 
 
 def test_files_keep_their_owner(myself: Somebody, tmp_path: Path) -> None:
     """P20: of output, and of input too."""
-    place = tmp_path / "place"
-    place.mkdir()
     source, target = tmp_path / "in", tmp_path / "out"
     source.write_bytes(b"x" * 300_000)
     with source.open("rb") as reading, target.open("wb") as writing:
@@ -106,7 +61,7 @@ def test_files_keep_their_owner(myself: Somebody, tmp_path: Path) -> None:
             myself.published.busybox, "cat",
         )  # fmt: skip
         done = subprocess.run(
-            [*wrapper(myself, place), *argv], env=myself.imgfetch.environment(),
+            argv, env=myself.imgfetch.environment(),
             stdin=reading, stdout=writing, check=False, timeout=60,
         )  # fmt: skip
     assert done.returncode == 0
@@ -116,7 +71,7 @@ def test_files_keep_their_owner(myself: Somebody, tmp_path: Path) -> None:
 
 def test_a_terminal_needs_none_on_standard_input(plain_somebody: Somebody, tmp_path: Path) -> None:
     # Its last words may be lost: it does not wait for what is left in the terminal.
-    said = with_crun(plain_somebody, tmp_path, "-t", command=["sh", "-c", "tty; sleep 1"])
+    said = with_crun(plain_somebody, "-t", command=["sh", "-c", "tty; sleep 1"])
     assert said.succeeded().lines == ["/dev/pts/0"]
 
 
@@ -130,7 +85,6 @@ def test_it_ends_with_a_killed_caller(
     process = somebody.imgfetch.start(
         "run", "--runtime", "crun", "--network", "none", somebody.published.busybox,
         "sh", "-c", f"trap '' TERM; echo {word}; while :; do sleep 0.1; done",
-        wrapper=wrapper(somebody, tmp_path),
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == f"{word}\n".encode()
@@ -139,14 +93,25 @@ def test_it_ends_with_a_killed_caller(
     assert eventually(lambda: not processes_with(word))
 
 
-def test_hybrid_cgroups_are_explained(myself: Somebody) -> None:
-    """R160, P18."""
-    said = myself.run("--runtime", require_tool("crun"), command=["true"])
-    controllers = Path("/sys/fs/cgroup/unified/cgroup.controllers")
-    if controllers.exists() and controllers.read_text().strip():
-        assert (
-            "crun does not work with hybrid cgroups: use --runtime runc" in said.exited(125).errors
-        )
+def test_hybrid_cgroups_are_version_1_to_it(myself: Somebody) -> None:
+    """R160, P18: limits are kept, and the container's cgroups go with it."""
+    script = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; hostname"
+    said = with_crun(myself, "--memory", "64m", command=["sh", "-c", script]).succeeded()
+    limit, name = said.lines
+    assert limit == f"{64 << 20}"
+    assert cgroups_with(name) == []
+
+
+def test_a_detached_container_can_be_worked_with(myself: Somebody) -> None:
+    """R160: also when others than its own monitor call crun."""
+    container = with_crun(myself, "-d", command=["sleep", "1000"]).succeeded().lines[0]
+    try:
+        said = myself.imgfetch("exec", container, "sh", "-c", "echo here; exit 4")
+        assert said.exited(4).lines == ["here"]
+        myself.imgfetch("stop", "--time", "1", container).succeeded()
+    finally:
+        myself.imgfetch("rm", "--force", container).succeeded()
+    assert cgroups_with(container) == []
 
 
 def test_a_runtime_with_known_holes_is_refused_where_that_is_asked_for(

@@ -216,8 +216,6 @@ def test_names_with_nul_are_no_names(root: RootDir) -> None:
 def test_r169_openat2_is_tried_again_when_something_was_renamed(
     monkeypatch: pytest.MonkeyPatch, root: RootDir
 ) -> None:
-    import ctypes
-
     attempts = []
 
     def busy(*_: object) -> int:
@@ -225,7 +223,7 @@ def test_r169_openat2_is_tried_again_when_something_was_renamed(
         return -1
 
     monkeypatch.setattr(openat2, "_syscall", lambda: busy)
-    monkeypatch.setattr(ctypes, "get_errno", lambda: errno.EAGAIN)
+    monkeypatch.setattr("imgfetch.lean.ctypes.get_errno", lambda: errno.EAGAIN)
     with pytest.raises(BlockingIOError):
         openat2.openat2(root.fd, b"x", os.O_PATH, openat2.RESOLVE_IN_ROOT)
     assert len(attempts) == 128

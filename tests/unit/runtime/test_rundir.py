@@ -85,7 +85,7 @@ def test_a_leftover_that_cannot_be_removed_is_in_nobodys_way(
     def refuse(path: str) -> None:
         raise PermissionError(path)
 
-    monkeypatch.setattr("imgfetch.runtime.rundir.remove_tree", refuse)
+    monkeypatch.setattr("imgfetch.fs.removal.remove_tree", refuse)
     assert collect_dead(runs) == []
 
 

@@ -47,7 +47,7 @@ class Setting:
         remote: Callable[[], Source] | None = None,
         offline: bool = False,
     ) -> Obtained:
-        obtainer = Obtainer(self.store, self.progress, is_complete=self.has_layers, jobs=2)
+        obtainer = Obtainer(self.store, self.progress, is_complete=self.has_layers, jobs=4)
         wanted = Wanted(str(reference), (AMD64,), policy, reference.pinned)
         stored = StoredSource(reference, self.store, self.store)
         opener = None if offline else remote or (lambda: self.source)

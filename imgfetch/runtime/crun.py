@@ -1,8 +1,4 @@
-"""Pipes in place of the caller's files, for a runtime that would give those away.
-
-crun makes the container's user the owner of what the standard descriptors lead to: of the
-file that output goes to, even of the one that input comes from. runc has pipes in between.
-"""
+"""What crun is to be kept from: it refuses hybrid cgroups, and gives the caller's files away."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NoReturn
 
+from imgfetch.fs import linux
 from imgfetch.fs.atomic import write_all
 from imgfetch.lean import contextlib
 from imgfetch.runtime.child import keep_descriptors
@@ -20,11 +17,29 @@ if TYPE_CHECKING:
 _PIECE = 65536
 _STDIN, _STDOUT = 0, 1
 
+_UNIFIED = "/sys/fs/cgroup/unified"
+_HARMLESS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+
+
+def hide_unified_cgroups(directory: str = _UNIFIED) -> None:
+    """Let hybrid control groups look like version 1, which they are but for one hierarchy.
+
+    crun refuses hybrid ones, even where it is told to leave all of them alone. It gets a
+    directory of files in place of that hierarchy, and makes one of its own in there. Has to be
+    called in a mount namespace of this process's own; where mounting is refused nothing
+    changes, and crun says what it does not like.
+    """
+    if os.path.lexists(f"{directory}/cgroup.controllers"):
+        with contextlib.suppress(OSError):
+            linux.mount("none", directory, "tmpfs", _HARMLESS, "size=256k,mode=755")
+
 
 @contextlib.contextmanager
 def files_kept() -> Generator[None]:
     """Have programs started in this context read and write pipes where there are files.
 
+    crun makes the container's user the owner of what the standard descriptors lead to: of the
+    file that output goes to, even of the one that input comes from. runc has pipes in between.
     Standard error is seen to by `imgfetch.runtime.errorstream`.
     """
     with contextlib.ExitStack() as stack:
