@@ -41,7 +41,13 @@ def spec_mounts(
     asked.sort(key=lambda mount: mount["destination"].count("/"))
     mounts = [mount for mount in _system(options, host, place) if not _replaced(mount, own)]
     etc = [_file(source, path, host) for path, source in place.etc_files.items() if path not in own]
-    return [*mounts, *etc, *asked]
+    # As in docker: what is written to a volume there is kept, names are resolved all the same.
+    below = [mount for mount in asked if mount["destination"] == "/etc" and _is_writable(mount)]
+    return [*mounts, *below, *etc, *(mount for mount in asked if mount not in below)]
+
+
+def _is_writable(mount: dict[str, Any]) -> bool:
+    return "ro" not in mount.get("options", ())
 
 
 def binds_sys(host: HostFacts, place: Place) -> bool:

@@ -48,6 +48,7 @@ def prepare_targets(root: RootDir, spec: Mapping[str, Any]) -> None:
         if not any(destination.startswith(f"{path}/") for path in mounted):
             _prepare_target(root, mount)
         mounted.append(destination)
+    _link_mtab(root)
     check_working_directory(root, spec["process"]["cwd"])
 
 
@@ -108,6 +109,20 @@ def _prepare_system_directories(root: RootDir) -> None:
         if _read_link(root, path) is not None:
             os.unlink(path, dir_fd=root.fd)
             os.mkdir(path, 0o755, dir_fd=root.fd)
+
+
+def _link_mtab(root: RootDir) -> None:
+    """Have ``/etc/mtab``, as docker and podman do: Java and others look for mounts there."""
+    try:
+        etc = root.open_directory(b"etc")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        os.symlink(b"/proc/mounts", b"mtab", dir_fd=etc)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(etc)
 
 
 def _require_directory(root: RootDir, path: bytes) -> None:

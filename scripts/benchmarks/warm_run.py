@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scripts.benchmarks.contender import Contender, machine, run_once, take_turns
 from scripts.benchmarks.places import IMGFETCH, PYTHON, environment, scratch
 from tests.support.busybox import busybox_builder
+from tests.support.docker_daemon import docker_daemon
 from tests.support.docker_registry import docker_registry
 from tests.support.upload import upload
 
@@ -24,9 +26,9 @@ _NOBODY = 65534
 
 def bench_run(rounds: int) -> None:
     """Measures `true` in a container and prints a table."""
-    with scratch() as directory:
+    with scratch() as directory, ExitStack() as stack:
         directory.chmod(0o755)
-        contenders = _contenders(directory)
+        contenders = _contenders(directory, stack)
         take_turns(contenders, rounds)
     print(f"{machine()}; `true` in a container of busybox, no network; {rounds} rounds\n")
     print(_table(contenders, baseline="runc run"))
@@ -66,7 +68,7 @@ class _Place:
         return ["runc", "--root", f"{self.state}", "run", "--bundle", f"{self.bundle}", name]
 
 
-def _contenders(directory: Path) -> list[Contender]:
+def _contenders(directory: Path, stack: ExitStack) -> list[Contender]:
     """Everything that can run a container here, ready to do so."""
     env = environment(directory)
     podman = shutil.which("podman")
@@ -82,6 +84,9 @@ def _contenders(directory: Path) -> list[Contender]:
         place.prepare()
         nobody = _somebody(directory / "nobody", image)
         nobody.prepare()
+        docker = stack.enter_context(docker_daemon()) if shutil.which("dockerd") else None
+        if docker:
+            run_once(docker.env, *docker.client, "pull", "--quiet", image)
         if podman:
             run_once(env, podman, *storage, "pull", "--quiet", "--tls-verify=false", image)
     contenders = [
@@ -111,10 +116,14 @@ def _contenders(directory: Path) -> list[Contender]:
             together=True,
         ),
     ]
+    # What both raise limits to by themselves needs CAP_SYS_RESOURCE, which root may not have.
+    limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"]
+    asked = ["run", "--rm", "--network=none", *limits, image, "true"]
+    if docker:
+        words = [*docker.client, *asked]
+        contenders.append(Contender("docker run", lambda _: [words], docker.env))
     if podman:
-        # What it raises limits to by itself needs CAP_SYS_RESOURCE, which root may not have.
-        limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"]
-        run = [podman, *storage, "run", "--rm", "--network=none", *limits, image, "true"]
+        run = [podman, *storage, *asked]
         contenders += [
             Contender("podman run", lambda _: [run], env),
             Contender(

@@ -16,6 +16,7 @@ import pytest
 from imgfetch.fs.removal import remove_tree
 from tests.support.busybox import busybox_builder
 from tests.support.cli import Imgfetch, Result
+from tests.support.container_facts import FACTS, without
 from tests.support.materialised import memory
 from tests.support.tools import require_tool
 from tests.support.users import PATH
@@ -27,32 +28,6 @@ LIMITS = ("--ulimit", "nofile=1000:1024", "--ulimit", "nproc=4096:4096")
 CAPABILITIES = """
 default_capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL",
     "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"]
-"""
-
-# A line each, beginning with what it is about.
-FACTS = """
-echo "user $(id -u):$(id -g) $(id -G)"
-echo "home $HOME"
-echo "directory $(pwd) $(stat -c '%a %u:%g' .)"
-echo "umask $(umask)"
-echo "hostname $(hostname) $(cat /etc/hostname)"
-echo "arguments $*"
-env | sed 's/^/env /' | sort
-sed -n 's/\\t/ /; s/^\\(Cap\\|NoNew\\|Seccomp:\\)/security \\1/p' /proc/self/status
-sed -n 's/^Max \\(open files\\|processes\\) */limit \\1 /p' /proc/self/limits
-grep -v : /etc/hosts | awk '{ $1 = $1; print "hosts", $0 }'
-for path in /proc/acpi /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list \\
-    /proc/sched_debug /proc/scsi /sys/firmware; do
-    [ -e $path ] && echo "masked $path $(ls -A $path | wc -l) $(cat $path 2>/dev/null | wc -c)"
-done
-for path in bus fs irq sys sysrq-trigger; do
-    awk -v path=/proc/$path '$2 == path { print "readonly", path, substr($4, 1, 2) }' /proc/mounts
-done
-ls -l /dev | awk '/^[cl]/ { print "device", $1, $3, $4, $(NF - 2), $NF }' | sort
-awk '$2 ~ /^.(proc|sys|sys.fs.cgroup|dev.pts|dev.mqueue|t)$/ { print "mount", $2, $3, $4 }' \\
-    /proc/mounts | sort
-awk '$2 == "/" { print "root", substr($4, 1, 2) }' /proc/mounts
-echo "oom $(cat /proc/self/oom_score_adj)"
 """
 
 
@@ -118,11 +93,6 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         for mounted in (own / "root/overlay", own / "root"):
             subprocess.run(["umount", "--lazy", mounted], check=False, capture_output=True)
         remove_tree(own)
-
-
-def without(lines: list[str], *beginnings: str) -> list[str]:
-    """The lines that are not about some things."""
-    return [line for line in lines if not line.startswith(beginnings)]
 
 
 def test_a_plain_container(both: Both) -> None:

@@ -14,6 +14,8 @@ import pytest
 # Where a program has another name than the Debian package that holds it.
 _PACKAGES = {
     "busybox": "busybox-static",
+    "docker": "docker.io",
+    "dockerd": "docker.io",
     "mkfs.exfat": "exfatprogs",
     "mount.exfat-fuse": "exfat-fuse",
     "newgidmap": "uidmap",

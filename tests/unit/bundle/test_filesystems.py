@@ -109,6 +109,17 @@ def test_the_files_about_the_network_are_bound_writable() -> None:
     assert mount_at(own, "/etc/hosts")["source"] == "/x"
 
 
+@pytest.mark.parametrize(("readonly", "etc_first"), [(False, True), (True, False)])
+def test_a_volume_on_etc_is_below_the_files_about_the_network(
+    *, readonly: bool, etc_first: bool
+) -> None:
+    """As in docker. The runtime could not make their places in one that is read-only."""
+    place = dataclasses.replace(PLACE, etc_files={"/etc/hosts": "/run/x/hosts"})
+    volume = BindMount("/x", "/etc", read_only=readonly)
+    order = destinations(make_spec(files(mounts=(volume,)), place=place))
+    assert (order.index("/etc") < order.index("/etc/hosts")) == etc_first
+
+
 def test_secrets_are_bound_read_only() -> None:
     spec = make_spec(files(secrets=(Secret("/x/key", "/run/secrets/key"),)))
     assert mount_at(spec, "/run/secrets/key")["options"] == ["bind", "rprivate", "ro"]

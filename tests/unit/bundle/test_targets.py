@@ -63,9 +63,33 @@ def test_places_are_made_for_files_and_directories(rootfs: Path, tmp_path: Path)
         prepare(rootfs, bind(file, "/etc/hosts"), bind(directory, "/a/b"), tmpfs("/tmp"))
     finally:
         os.umask(old)
-    assert tree(rootfs) == ["a/", "a/b/", "dev/", "etc/", "etc/hosts", "proc/", "sys/", "tmp/"]
+    system = ["dev/", "etc/", "etc/hosts", "etc/mtab", "proc/", "sys/", "tmp/"]
+    assert tree(rootfs) == ["a/", "a/b/", *system]
     assert (rootfs / "a").stat().st_mode & 0o777 == 0o755
     assert (rootfs / "etc/hosts").stat().st_mode & 0o777 == 0o644
+
+
+def test_mounts_are_where_programs_look_for_them(rootfs: Path) -> None:
+    """As by docker and podman: in images that have no place for it there is none."""
+    prepare(rootfs)
+    assert not (rootfs / "etc").exists()
+    (rootfs / "etc").mkdir()
+    prepare(rootfs)
+    assert (rootfs / "etc/mtab").readlink() == Path("/proc/mounts")
+
+
+def test_an_image_may_have_its_own_mtab(rootfs: Path) -> None:
+    (rootfs / "etc").mkdir()
+    (rootfs / "etc/mtab").write_text("its own")
+    prepare(rootfs)
+    assert (rootfs / "etc/mtab").read_text() == "its own"
+
+
+@pytest.mark.parametrize("etc", ["../outside", "/../outside", "missing"])
+def test_mtab_stays_in_the_image(rootfs: Path, outside: Path, etc: str) -> None:
+    (rootfs / "etc").symlink_to(etc)
+    prepare(rootfs)
+    assert not (outside / "mtab").exists()
 
 
 def test_a_tmpfs_has_its_mode_before_it_is_there(rootfs: Path) -> None:
