@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 
+from imgfetch import __version__
 from imgfetch.lean import pack, signal
 from imgfetch.lean.typing import TYPE_CHECKING
 
@@ -27,4 +28,4 @@ if sys.argv[:1] and sys.argv[0].endswith("/imgfetch"):
     # without a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    modules = pack.install(os.path.dirname(os.path.dirname(__file__)))
+    modules = pack.install(os.path.dirname(os.path.dirname(__file__)), __version__)

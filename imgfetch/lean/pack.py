@@ -25,7 +25,6 @@ try:
 except ImportError:  # another Python
     SourceFileLoader = None
 
-_MAGIC = b"imgfetch pack 1\n"
 _LENGTH = 4
 # In front of the bytecode proper: PEP 552, for a file that is checked by time and size.
 _HEADER = 16
@@ -52,13 +51,15 @@ class Pack:
 
     Args:
         root: directory of the package, which is called as that is.
+        version: of the package. Installers may give files of two versions the same time.
     """
 
-    def __init__(self, root):
+    def __init__(self, root, version):
         self._root = root
+        self._magic = f"modules of {version}\n".encode()
         self._prefix = f"{os.path.basename(root)}."
         self._path = f"{root}/__pycache__/modules.{sys.implementation.cache_tag}.pack"
-        self._descriptor, self._start, self._index = _opened(self._path)
+        self._descriptor, self._start, self._index = _opened(self._path, self._magic)
         self._missing = set()
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - what finders take
@@ -101,13 +102,13 @@ class Pack:
         if not os.access(os.path.dirname(self._path), os.W_OK):
             return
         added = {}
-        for name in self._missing:
+        for name in sorted(self._missing):
             part = _bytecode(sys.modules.get(name))
             if part is not None:
                 added[name] = part
         if added:
             try:  # noqa: SIM105 - contextlib is slow to load
-                _write(self._path, {**self._kept(), **added})
+                _write(self._path, self._magic, {**self._kept(), **added})
             except OSError:
                 pass  # no space: without the pack all is as it was
 
@@ -119,11 +120,12 @@ class Pack:
         return kept
 
 
-def install(root):
+def install(root, version):
     """Import modules of a package from its pack from now on.
 
     Args:
         root: see `Pack`.
+        version: see `Pack`.
 
     Returns:
         The pack; None where there can't be one.
@@ -131,22 +133,22 @@ def install(root):
     unusual = sys.flags.optimize or sys.pycache_prefix or sys.implementation.cache_tag is None
     if SourceFileLoader is None or unusual:
         return None
-    pack = Pack(root)
+    pack = Pack(root, version)
     sys.meta_path.insert(0, pack)
     return pack
 
 
-def _opened(path):
+def _opened(path, magic):
     """A pack: its descriptor, where its parts begin, and which they are; none if it is broken."""
     try:
         opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return _NONE
     try:
-        start = os.read(opened, len(_MAGIC) + _LENGTH)
-        if not start.startswith(_MAGIC):
+        start = os.read(opened, len(magic) + _LENGTH)
+        if not start.startswith(magic):
             return _NONE
-        length = int.from_bytes(start[len(_MAGIC) :], "little")
+        length = int.from_bytes(start[len(magic) :], "little")
         index = loads(os.read(opened, length))  # noqa: S302 - as much as of a .pyc
         # What the caller has closed is not to be ours: a container may get it.
         kept = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
@@ -157,7 +159,7 @@ def _opened(path):
         os.close(opened)
 
 
-def _write(path, parts):
+def _write(path, magic, parts):
     """Write a pack, which shows up whole or not at all."""
     index = {}
     length = 0
@@ -168,7 +170,7 @@ def _write(path, parts):
     made = f"{path}.{os.urandom(8).hex()}"
     with open(made, "xb") as file:
         try:
-            file.write(_MAGIC + len(head).to_bytes(_LENGTH, "little") + head)
+            file.write(magic + len(head).to_bytes(_LENGTH, "little") + head)
             file.writelines(part for part, _ in parts.values())
             file.flush()
             os.replace(made, path)
