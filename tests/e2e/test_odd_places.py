@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.people import Somebody
+from tests.e2e.published import Published
 from tests.e2e.traces import cgroups_with, eventually, mounts_with, processes_with
-from tests.support.cli import Imgfetch
+from tests.support.cli import Imgfetch, Result
 from tests.support.tools import require_tool
+from tests.support.users import CHECKOUT
 
+_OPENAT2 = 437
 _PID_ONE = ["--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
@@ -179,3 +185,25 @@ class TestKilledBeforeTheStart:
             assert not run.exists()
             assert other.poll() is None
             other.kill()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM], ids=errno.errorcode.get)
+def test_without_openat2_all_is_as_with_it(
+    imgfetch: Imgfetch, published: Published, tmp_path: Path, error: int
+) -> None:
+    """R169: in sandboxes that do not know the call, and on kernels before 5.6."""
+    script = "find / -xdev -not -path '/proc/*' -not -path '/sys/*' | sort; cat /data/new"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/new").write_text("from here")
+    run = (
+        "run", "--network", "none", "--hostname", "box", "-w", "/made/here",
+        "-v", f"{tmp_path}/data:/data:ro", published.layered, "sh", "-c", script,
+    )  # fmt: skip
+    known = imgfetch(*run).succeeded()
+    other = replace(imgfetch, store=tmp_path / "store")
+    refused = [sys.executable, "-m", "tests.support.refused_call", str(_OPENAT2), str(error)]
+    done = subprocess.run(
+        [*refused, *other.argv(*run)],
+        env=other.environment(), capture_output=True, check=False, cwd=CHECKOUT, timeout=60,
+    )  # fmt: skip
+    assert Result(done.returncode, done.stdout, done.stderr).succeeded().lines == known.lines

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
 from tests.e2e.people import Somebody
+from tests.support.cli import Result
+from tests.support.tools import require_tool
 
 
 def test_keep_id_is_the_same_user_inside(subid_somebody: Somebody) -> None:
@@ -92,3 +95,15 @@ def test_ids_of_others_cannot_be_had(subid_somebody: Somebody) -> None:
     maps = ["--uidmap", f"0:{uid}:1", "--uidmap", "1:1:1"]
     result = subid_somebody.run(*maps, command=["true"]).exited(125)
     assert "/etc/subuid" in result.errors or "maps need" in result.errors
+
+
+def test_root_that_may_map_no_ids_is_told_what_it_lacks(myself: Somebody) -> None:
+    """R168: as in a pod from which capabilities were taken."""
+    run = myself.imgfetch.argv("run", "--network", "none", myself.published.busybox, "true")
+    for taken, status in (("-sys_admin,-setfcap", 125), ("-sys_admin", 0)):
+        done = subprocess.run(
+            [require_tool("setpriv"), f"--bounding-set={taken}", *run],
+            env=myself.imgfetch.environment(), capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+        said = Result(done.returncode, done.stdout, done.stderr).exited(status)
+        assert ("the lack of CAP_SETUID, CAP_SETGID or CAP_SETFCAP" in said.errors) == bool(status)

@@ -23,6 +23,7 @@ _PACKAGES = {
     "nsenter": "util-linux",
     "pasta": "passt",
     "ps": "procps",
+    "setpriv": "util-linux",
     "unshare": "util-linux",
 }
 
