@@ -46,7 +46,8 @@ Description: fetch, keep and run container images without a daemon
  them, and runs them with runc or crun, as root or as an ordinary user.
 """
 
-# Compiled where they are installed: what Python writes there itself nobody would remove.
+# Compiled where they are installed: what Python writes there itself nobody would remove, and
+# what py3clean does not know, the pack, has to go before its directory can.
 _AFTER_INSTALLING = """\
 #!/bin/sh
 set -e
@@ -58,8 +59,8 @@ fi
 _BEFORE_REMOVING = """\
 #!/bin/sh
 set -e
-py3clean -p imgfetch
 rm -f /usr/lib/imgfetch/imgfetch/__pycache__/modules.*.pack
+py3clean -p imgfetch
 """
 
 _COPYRIGHT = """\
