@@ -65,32 +65,42 @@ def _made(cls, *, frozen, with_repr):
     # What the first class has as places for these.
     namespace.pop("__dict__", None)
     namespace.pop("__weakref__", None)
-    fields = {}
-    for name in cls.__annotations__:
-        default = namespace.pop(name, _MISSING)
-        fields[name] = default if isinstance(default, _Field) else field(default=default)
-    names = tuple(fields)
+    names = tuple(cls.__annotations__)
+    fields = {name: namespace.pop(name, _MISSING) for name in names}
+    described = {name: one for name, one in fields.items() if isinstance(one, _Field)}
     namespace["__slots__"] = namespace["__match_args__"] = names
     namespace["__reduce__"] = _reduce
     namespace["__dataclass_fields__"] = _OriginalFields(fields)
-    compared = tuple(name for name in names if fields[name].compare)
-    namespace.setdefault("__eq__", _eq(compared))
+    namespace.setdefault("__eq__", _eq(_those(names, described, _is_compared)))
     if frozen:
-        namespace.setdefault("__hash__", _hash(_hashed(fields)))
+        namespace.setdefault("__hash__", _hash(_those(names, described, _is_hashed)))
         namespace["__setattr__"] = namespace["__delattr__"] = _refuse
     else:
         namespace.setdefault("__hash__", None)
     if with_repr:
-        namespace.setdefault("__repr__", _repr(tuple(n for n in names if fields[n].repr)))
+        namespace.setdefault("__repr__", _repr(_those(names, described, _is_shown)))
     made = type(cls.__name__, cls.__bases__, namespace)
     made.__init__ = _init(made, fields)
     return made
 
 
-def _hashed(fields):
-    return tuple(
-        name for name, one in fields.items() if (one.compare if one.hash is None else one.hash)
-    )
+def _those(names, described, chosen):
+    """The names of fields that count for something: all of which nothing else is said."""
+    if not described:
+        return names
+    return tuple(name for name in names if name not in described or chosen(described[name]))
+
+
+def _is_compared(one):
+    return one.compare
+
+
+def _is_hashed(one):
+    return one.compare if one.hash is None else one.hash
+
+
+def _is_shown(one):
+    return one.repr
 
 
 def _init(cls, fields):
@@ -118,11 +128,12 @@ def _arranged(cls, fields, values, named):
         if name in named:
             arranged.append(named.pop(name))
             continue
-        one = fields[name]
-        if one.default_factory is not _MISSING:
-            arranged.append(one.default_factory())
-        elif one.default is not _MISSING:
-            arranged.append(one.default)
+        default = fields[name]
+        if isinstance(default, _Field):
+            made = default.default_factory
+            default = default.default if made is _MISSING else made()
+        if default is not _MISSING:
+            arranged.append(default)
         else:
             message = f"{cls.__name__}(): missing argument {name!r}"
             raise TypeError(message)
@@ -187,6 +198,8 @@ def _described(owner, fields):
     import dataclasses
 
     def translated(one):
+        if not isinstance(one, _Field):
+            one = field(default=one)
         given = {"repr": one.repr, "hash": one.hash, "compare": one.compare}
         for name in ("default", "default_factory"):
             if getattr(one, name) is not _MISSING:

@@ -23,13 +23,15 @@ try:
     from _frozen_importlib_external import MAGIC_NUMBER, SourceFileLoader
     from _imp import _fix_co_filename
 except ImportError:  # another Python
-    SourceFileLoader = None
+    SourceFileLoader = MAGIC_NUMBER = None
 
 _LENGTH = 4
 # In front of the bytecode proper: PEP 552, for a file that is checked by time and size.
 _HEADER = 16
+_FLAGLESS = (MAGIC_NUMBER or b"") + bytes(4)
 # Descriptors below are the caller's, and the container's.
 _FIRST_FREE = 3
+_MASK = 0xFFFFFFFF
 _BROKEN = (OSError, EOFError, ValueError, TypeError)
 _NONE = (-1, 0, {})
 
@@ -200,9 +202,6 @@ def _cached(source):
 
 
 def _header(found):
-    numbers = (int(found.st_mtime), found.st_size)
-    return (
-        MAGIC_NUMBER
-        + bytes(4)
-        + b"".join((number & 0xFFFFFFFF).to_bytes(4, "little") for number in numbers)
-    )
+    """What the bytecode of a source begins with."""
+    modified, size = int(found.st_mtime) & _MASK, found.st_size & _MASK
+    return _FLAGLESS + modified.to_bytes(4, "little") + size.to_bytes(4, "little")
