@@ -4,8 +4,8 @@ When runc fails it writes why to its log, and the same to standard error. It is 
 by us, in the form that all errors have. So until the container has started, what arrives
 is kept back, and everything is passed on afterwards: by a thread, which starts in a tenth of
 the time of a process. Linux refuses threads to those whose children will be in another pid
-namespace, so it is started before the runtime is; and where that is decided already, as when
-a container's namespaces were joined, there is a process after all.
+namespace, so it is started before the runtime is. Where that is decided already, as when a
+container's namespaces were joined, there is a process after all.
 """
 
 from __future__ import annotations
@@ -40,12 +40,10 @@ class ErrorStream:
     Args:
         has_started: whether the container runs. What is written before is dropped if it
             never does.
-        joined: whether this process's children are in another pid namespace.
     """
 
-    def __init__(self, has_started: Callable[[], bool], *, joined: bool = False) -> None:
+    def __init__(self, has_started: Callable[[], bool]) -> None:
         self._has_started = has_started
-        self._joined = joined
         self._own = -1
         self._process: int | None = None
         self._passed_on = _thread.allocate_lock()
@@ -54,11 +52,12 @@ class ErrorStream:
         """Put the pipe in the place of standard error."""
         read, write = os.pipe()
         self._own = os.dup(_STDERR)
-        if self._joined:
-            self._process = self._forked(read)
-        else:
-            self._passed_on.acquire()
+        self._passed_on.acquire()
+        try:
             _thread.start_new_thread(self._threaded, (read,))
+        except RuntimeError:
+            self._passed_on.release()
+            self._process = self._forked(read)
         os.dup2(write, _STDERR)
         os.close(write)
         return self
@@ -121,7 +120,7 @@ class ErrorStream:
 
 
 def error_stream(
-    stack: ExitStack, has_started: Callable[[], bool], *, tty: bool, joined: bool = False
+    stack: ExitStack, has_started: Callable[[], bool], *, tty: bool
 ) -> ErrorStream | None:
     """An `ErrorStream` for as long as a stack lasts; None for a terminal, which has no such."""
-    return None if tty else stack.enter_context(ErrorStream(has_started, joined=joined))
+    return None if tty else stack.enter_context(ErrorStream(has_started))

@@ -126,9 +126,7 @@ class Execution:
                 is_crun=facts.is_crun,
             )
             mask = stack.enter_context(signals_blocked())
-            errors = error_stream(
-                stack, pid_file.exists, tty=self.stdio.tty, joined=facts.pid_namespace
-            )
+            errors = error_stream(stack, pid_file.exists, tty=self.stdio.tty)
             if facts.is_crun and not self.stdio.tty:
                 from imgfetch.runtime.crun import files_kept
 

@@ -70,6 +70,20 @@ def test_what_is_written_arrives_at_once(tmp_path: Path) -> None:
     thread.join()
 
 
+def test_where_no_thread_can_be_had_a_process_does(
+    root: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for users who have as many as they may."""
+
+    def refuse(*_: object) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr("_thread.start_new_thread", refuse)
+    result = root("sh", "-c", "echo said >&2; exit 4")
+    assert (result.outcome.status, result.stderr) == (4, b"said\n")
+
+
 def test_standard_error_is_ones_own_again_afterwards(tmp_path: Path) -> None:
     def work() -> None:
         os.dup2(os.open(tmp_path / "errors", os.O_WRONLY | os.O_CREAT, 0o600), 2)
