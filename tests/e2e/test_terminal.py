@@ -40,6 +40,9 @@ def shell(anybody: Somebody) -> Iterator[pexpect.spawn[bytes]]:
     session = _session(anybody, "-it", anybody.published.busybox, "sh", "-c", script)
     session.expect_exact("ready\r\n")
     yield session
+    # In good order: what is killed leaves a control group to whoever runs next.
+    session.sendline("exit")
+    session.expect(pexpect.EOF)
     session.close(force=True)
 
 
