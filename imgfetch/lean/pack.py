@@ -1,11 +1,11 @@
 """Imports without a file for each module: the bytecode of a package in a single one.
 
 For every module Python looks into directories, opens a file of bytecode, asks what kind of file
-it is, reads it and closes it. For the hundred modules of a run that takes as long as all that
-the run itself does. The pack holds the same files, one behind the other, beside them in
-``__pycache__``, under the rules that Python has for them: whoever may write there decides what
-is executed; a module whose source has another size or time than its bytecode says is loaded as
-ever; and where no bytecode is to be written there is no new pack.
+it is, reads it and closes it. For the hundred modules of a run that takes 3 ms, nearly as long as
+all the work before the container starts. The pack holds the same files, one behind the other,
+beside them in ``__pycache__``, under the rules that Python has for them: whoever may write there
+decides what is executed; a module whose source has another size or time than its bytecode says is
+loaded as ever; and where no bytecode is to be written there is no new pack.
 
 A command that has loaded modules which are not in the pack writes it anew, with these.
 """

@@ -10,13 +10,13 @@ from __future__ import annotations
 from imgfetch.errors import InvalidOptionError, NamespaceError
 from imgfetch.lean import contextlib
 from imgfetch.lean.typing import TYPE_CHECKING
-from imgfetch.snapshot.directory import SnapshotDirectory, chain_names
+from imgfetch.snapshot.directory import SnapshotDirectory, Supplies, chain_names
 from imgfetch.snapshot.flat import FlatSnapshotter
 from imgfetch.snapshot.overlay import OverlaySnapshotter
 from imgfetch.snapshot.stack import mount_stack, unmount_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from imgfetch.fs.idmap import IdMapping
@@ -52,26 +52,25 @@ def snapshotter(
     Raises:
         InvalidOptionError: another mode.
     """
-    directory = SnapshotDirectory(f"{store}/snapshots/{mapping.name}")
-    locks = f"{store}/locks"
-    warn = progress.warn
 
     def unpacker() -> Unpacker:
         from imgfetch.snapshot.unpacker import Unpacker  # most runs unpack nothing
 
         return Unpacker(content, applier, progress)
 
+    directory = SnapshotDirectory(f"{store}/snapshots/{mapping.name}")
+    supplies = Supplies(directory, f"{store}/locks", mapping, unpacker, progress.warn)
     if mode == "overlay":
-        return OverlaySnapshotter(directory, locks, mapping, unpacker, warn)
+        return OverlaySnapshotter(supplies)
     if mode == "copy":
-        return FlatSnapshotter(directory, locks, mapping, unpacker, warn)
+        return FlatSnapshotter(supplies)
     if mode == "fuse-overlayfs":
         from imgfetch.snapshot.fuse import FuseSnapshotter
 
-        flat = FlatSnapshotter(directory, locks, mapping, unpacker, warn)
+        flat = FlatSnapshotter(supplies)
         return FuseSnapshotter(directory, flat, search_path or "")
     if mode == "auto":
-        return AutomaticSnapshotter(directory, locks, mapping, unpacker, warn, search_path)
+        return AutomaticSnapshotter(supplies, search_path)
     message = f"rootfs mode {mode!r} is not known"
     raise InvalidOptionError(message, expected=" or ".join(MODES))
 
@@ -80,28 +79,16 @@ class AutomaticSnapshotter:
     """Overlayfs where it works, and otherwise what comes nearest to it.
 
     Args:
-        directory: where snapshots are kept.
-        locks: directory of lock files.
-        mapping: the ids there are.
-        unpacker: makes what applies layers.
-        warn: told what a person should know.
+        supplies: what it works with.
         search_path: where fuse-overlayfs is looked for; None to do without.
     """
 
-    def __init__(
-        self,
-        directory: SnapshotDirectory,
-        locks: str,
-        mapping: IdMapping,
-        unpacker: Callable[[], Unpacker],
-        warn: Callable[[str], None],
-        search_path: str | None = None,
-    ) -> None:
-        self._directory = directory
-        self._mapping = mapping
-        self._warn = warn
-        self._overlay = OverlaySnapshotter(directory, locks, mapping, unpacker, warn)
-        self._flat = FlatSnapshotter(directory, locks, mapping, unpacker, warn)
+    def __init__(self, supplies: Supplies, search_path: str | None = None) -> None:
+        self._directory = supplies.directory
+        self._mapping = supplies.mapping
+        self._warn = supplies.warn
+        self._overlay = OverlaySnapshotter(supplies)
+        self._flat = FlatSnapshotter(supplies)
         self._search_path = search_path
         self._fuse: FuseSnapshotter | None = None
 

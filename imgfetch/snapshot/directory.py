@@ -19,7 +19,7 @@ import os
 from imgfetch.fs.atomic import sync_directory, write_all
 from imgfetch.fs.claim import claim_abandoned, claim_shared, make_claimed
 from imgfetch.lean import contextlib
-from imgfetch.lean.typing import TYPE_CHECKING, Final
+from imgfetch.lean.typing import TYPE_CHECKING, Final, NamedTuple
 from imgfetch.oci.digest import DiffID, chain_id
 from imgfetch.snapshot.overlayfs import LINKS
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from imgfetch.fs.idmap import IdMapping
     from imgfetch.oci.image import Layer
     from imgfetch.snapshot.record import SnapshotRecord
+    from imgfetch.snapshot.unpacker import Unpacker
 
 TREE: Final = "fs"
 """A snapshot's tree, in its directory."""
@@ -220,6 +222,24 @@ class SnapshotDirectory:
         finally:
             os.close(descriptor)
         return True
+
+
+class Supplies(NamedTuple):
+    """What makes snapshots.
+
+    Attributes:
+        directory: where they are kept.
+        locks: directory of lock files.
+        mapping: the ids there are.
+        unpacker: makes what applies layers.
+        warn: told what a person should know.
+    """
+
+    directory: SnapshotDirectory
+    locks: str
+    mapping: IdMapping
+    unpacker: Callable[[], Unpacker]
+    warn: Callable[[str], None]
 
 
 class Held:

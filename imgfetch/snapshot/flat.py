@@ -15,13 +15,11 @@ from imgfetch.snapshot.directory import TREE, Held, chain_names
 from imgfetch.snapshot.stack import ROOTFS, unmount_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from imgfetch.fs.idmap import IdMapping
     from imgfetch.oci.image import Layer
-    from imgfetch.snapshot.directory import SnapshotDirectory
-    from imgfetch.snapshot.unpacker import Unpacker
+    from imgfetch.snapshot.directory import Supplies
 
 
 FLAT: Final = "flat-"
@@ -32,27 +30,16 @@ class FlatSnapshotter:
     """One snapshot for all layers, copied for each run.
 
     Args:
-        directory: where snapshots are kept.
-        locks: directory of lock files.
-        mapping: the ids there are.
-        unpacker: makes what applies layers.
-        warn: told what a person should know.
+        supplies: what it works with.
     """
 
-    def __init__(
-        self,
-        directory: SnapshotDirectory,
-        locks: str,
-        mapping: IdMapping,
-        unpacker: Callable[[], Unpacker],
-        warn: Callable[[str], None],
-    ) -> None:
-        self._directory = directory
-        self._locks = locks
-        self._mapping = mapping
-        self._unpacker = unpacker
-        self._waits = LongWaits(warn, "unpacking the same image")
-        self._held = Held(directory)
+    def __init__(self, supplies: Supplies) -> None:
+        self._directory = supplies.directory
+        self._locks = supplies.locks
+        self._mapping = supplies.mapping
+        self._unpacker = supplies.unpacker
+        self._waits = LongWaits(supplies.warn, "unpacking the same image")
+        self._held = Held(self._directory)
 
     @staticmethod
     def stack(layers: Sequence[Layer]) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.busybox import busybox_builder
 from tests.support.cli import Imgfetch, Result
-from tests.support.container_facts import FACTS, without
+from tests.support.container_facts import Compared, without
 from tests.support.docker_daemon import DockerDaemon, docker_daemon
 
 # What docker raises by itself needs CAP_SYS_RESOURCE, which root may not have.
@@ -21,7 +21,7 @@ LIMITS = ("--ulimit", "nofile=1000:1024", "--ulimit", "nproc=4096:4096")
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class Both(Compared):
     """One image in two stores.
 
     Attributes:
@@ -44,12 +44,6 @@ class Both:
         done = self.docker("run", "--rm", *given, "localhost/both:1", *command, input=input)
         theirs = Result(done.returncode, done.stdout, done.stderr)
         return theirs, self.imgfetch("run", *given, "localhost/both:1", *command, input=input)
-
-    def facts(self, *options: str) -> tuple[list[str], list[str]]:
-        """What both say of a container from inside."""
-        both = self.run(*options, command=("sh", "-c", FACTS, "sh", "a", "b c"))
-        theirs, ours = (result.succeeded().lines for result in both)
-        return theirs, ours
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 from imgfetch.fs.removal import remove_tree
 from tests.support.busybox import busybox_builder
 from tests.support.cli import Imgfetch, Result
-from tests.support.container_facts import FACTS, without
+from tests.support.container_facts import Compared, without
 from tests.support.materialised import memory
 from tests.support.tools import require_tool
 from tests.support.users import PATH
@@ -32,7 +32,7 @@ default_capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL",
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class Both(Compared):
     """One image in two stores.
 
     Attributes:
@@ -58,12 +58,6 @@ class Both:
         )  # fmt: skip
         theirs = Result(done.returncode, done.stdout, done.stderr)
         return theirs, self.imgfetch("run", *given, f"oci:{self.layout}:image", *command)
-
-    def facts(self, *options: str) -> tuple[list[str], list[str]]:
-        """What both say of a container from inside."""
-        both = self.run(*options, command=("sh", "-c", FACTS, "sh", "a", "b c"))
-        theirs, ours = (result.succeeded().lines for result in both)
-        return theirs, ours
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.support.cli import Result
+
 # A line each, beginning with what it is about.
 FACTS = """
 echo "user $(id -u):$(id -g) $(id -G)"
@@ -28,6 +30,22 @@ awk '$2 == "/" { print "root", substr($4, 1, 2) }' /proc/mounts
 echo "mtab $(readlink /etc/mtab)"
 echo "oom $(cat /proc/self/oom_score_adj)"
 """
+
+
+class Compared:
+    """One image in two stores, of another tool and of ours."""
+
+    __slots__ = ()
+
+    def run(self, *options: str, command: tuple[str, ...]) -> tuple[Result, Result]:
+        """The result of the other tool, and ours."""
+        raise NotImplementedError
+
+    def facts(self, *options: str) -> tuple[list[str], list[str]]:
+        """What both say of a container from inside."""
+        both = self.run(*options, command=("sh", "-c", FACTS, "sh", "a", "b c"))
+        theirs, ours = (result.succeeded().lines for result in both)
+        return theirs, ours
 
 
 def without(lines: list[str], *beginnings: str) -> list[str]:

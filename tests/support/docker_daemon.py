@@ -40,6 +40,7 @@ class DockerDaemon:
 @contextmanager
 def docker_daemon() -> Iterator[DockerDaemon]:
     """Starts a daemon that has its own directories and no networks, and ends it."""
+    program, client = require_tool("dockerd"), require_tool("docker")
     # Names of sockets may not be long, and overlays need a file system that is none.
     own = Path(tempfile.mkdtemp(prefix="dock-", dir="/tmp"))
     env = {"PATH": PATH, "HOME": f"{own}"}
@@ -48,10 +49,10 @@ def docker_daemon() -> Iterator[DockerDaemon]:
     network = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
     with (own / "log").open("wb") as log:
         daemon = subprocess.Popen(
-            [require_tool("dockerd"), "-H", socket, *places, *network],
+            [program, "-H", socket, *places, *network],
             env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
-    docker = DockerDaemon((require_tool("docker"), "-H", socket), env)
+    docker = DockerDaemon((client, "-H", socket), env)
     try:
         deadline = time.monotonic() + _PATIENCE
         while docker("info").returncode:
@@ -62,7 +63,10 @@ def docker_daemon() -> Iterator[DockerDaemon]:
         yield docker
     finally:
         daemon.terminate()
-        daemon.wait(_PATIENCE)
+        try:
+            daemon.wait(_PATIENCE)
+        finally:
+            daemon.kill()
         # The network namespaces that it has made stay mounted.
         for line in Path("/proc/mounts").read_text().splitlines():
             if f" {own}/" in line:
