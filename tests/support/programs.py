@@ -68,12 +68,21 @@ class ProcessState:
             os.getcwd(),
             (*os.getresuid(), *os.getresgid()),
             frozenset(thread.name for thread in threading.enumerate()),
-            frozenset(
+            _children(),
+        )
+
+
+def _children() -> frozenset[str]:
+    """The ids of this process's children, of whichever of its threads."""
+    while True:
+        try:
+            return frozenset(
                 child
                 for task in Path("/proc/self/task").iterdir()
                 for child in (task / "children").read_text().split()
-            ),
-        )
+            )
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread has ended meanwhile, and others have its children now
 
 
 def in_threads(count: int, work: Callable[[int], object]) -> None:
